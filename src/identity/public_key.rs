@@ -1,0 +1,189 @@
+//! The one rule by which every key and every signature is judged (protocol, section 6).
+
+use std::fmt;
+
+use ed25519_dalek::VerifyingKey;
+
+use super::{Domain, Identity, NodeId};
+
+/// An Ed25519 signature, 64 bytes (RFC 8032: R ‖ S).
+pub type Signature = [u8; 64];
+
+/// A public key that passed the strict rule: canonical encoding, not of low order, no torsion component.
+///
+/// Decoding costs about as much as verifying a signature: keep the value, or ask a [`KeyCache`](super::KeyCache).
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    key: VerifyingKey,
+}
+
+/// Why 32 bytes are no acceptable public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The bytes are no point of the curve.
+    #[error("the public key is no point of the curve")]
+    NotAPoint,
+    /// The point has another, shorter-to-compare encoding: two names for one key.
+    #[error("the public key is not in its canonical encoding")]
+    NotCanonical,
+    /// One of the eight points of low order, for which anybody can make signatures.
+    #[error("the public key is of low order")]
+    Weak,
+    /// The point has a torsion component, for which implementations disagree about signatures.
+    #[error("the public key has a torsion component")]
+    Torsion,
+}
+
+/// The signature was not made with this key over this statement, or is malleable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the signature is not this key's over this content")]
+pub struct SignatureError;
+
+impl PublicKey {
+    /// Decodes and checks the key that `id` names.
+    ///
+    /// # Errors
+    /// A [`KeyError`] naming the first check that failed.
+    pub fn decode(id: &NodeId) -> Result<Self, KeyError> {
+        let key = VerifyingKey::from_bytes(id.as_bytes()).map_err(|_| KeyError::NotAPoint)?;
+        let point = key.to_edwards();
+        if point.compress().as_bytes() != id.as_bytes() {
+            return Err(KeyError::NotCanonical);
+        }
+        if key.is_weak() {
+            return Err(KeyError::Weak);
+        }
+        if !point.is_torsion_free() {
+            return Err(KeyError::Torsion);
+        }
+        Ok(PublicKey { key })
+    }
+
+    /// The name this key gives its node.
+    pub fn id(&self) -> NodeId {
+        NodeId::from_bytes(self.key.to_bytes())
+    }
+
+    /// Checks `signature` over domain ‖ parts by the strict rule (`verify_strict`: S below the group's order, R not of
+    /// low order, no cofactor).
+    ///
+    /// # Errors
+    /// If the signature is anything but this key's over exactly this statement.
+    pub fn verify(&self, domain: Domain, parts: &[&[u8]], signature: &Signature) -> Result<(), SignatureError> {
+        let signature = ed25519_dalek::Signature::from_bytes(signature);
+        domain.with_message(parts, |message| self.key.verify_strict(message, &signature)).map_err(|_| SignatureError)
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({:#})", self.id())
+    }
+}
+
+/// The signature library accepts what the rule refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the Ed25519 library of this build {0}; some dependency switched on ed25519-dalek's `legacy_compatibility`: \
+     find it with `cargo tree -e features -i curve25519-dalek` and switch it off"
+)]
+pub struct SelfTestError(&'static str);
+
+/// Makes sure that this build judges keys and signatures as every other node does; every node runs it at start.
+///
+/// Cargo unifies features over a whole program: an unrelated dependency could switch on ed25519-dalek's
+/// `legacy_compatibility`, and then this node would accept malleable signatures that the rest of the network refuses.
+///
+/// # Errors
+/// If a malleable signature or a key of low order is accepted, or a good signature refused.
+pub fn self_test() -> Result<(), SelfTestError> {
+    /// The group's order L = 2^252 + 27742317777372353535851937790883648493, little-endian.
+    const ORDER: [u8; 32] = [
+        0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
+    ];
+    // A key anybody may know: it signs nothing but this test.
+    let identity = Identity::from_seed(b"sealnet self-test, not a secret.");
+    let key = PublicKey::decode(&identity.id()).map_err(|_| SelfTestError("refuses a good key"))?;
+    let good = identity.sign(Domain::Rotation, &[b"self-test"]);
+    key.verify(Domain::Rotation, &[b"self-test"], &good).map_err(|_| SelfTestError("refuses a good signature"))?;
+
+    let mut malleable = good;
+    let mut carry = 0_u16;
+    for (s, l) in malleable[32..].iter_mut().zip(ORDER) {
+        carry += u16::from(*s) + u16::from(l);
+        *s = carry.to_le_bytes()[0];
+        carry >>= 8;
+    }
+    if key.verify(Domain::Rotation, &[b"self-test"], &malleable).is_ok() {
+        return Err(SelfTestError("accepts a signature whose S is not reduced"));
+    }
+    let mut neutral = [0; 32];
+    neutral[0] = 1;
+    if PublicKey::decode(&NodeId::from_bytes(neutral)).is_ok() {
+        return Err(SelfTestError("accepts a key of low order"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_build_passes_the_self_test() {
+        self_test().unwrap();
+    }
+
+    #[test]
+    fn a_signature_holds_for_its_domain_and_content_only() {
+        let identity = Identity::from_seed(&[9; 32]);
+        let key = PublicKey::decode(&identity.id()).unwrap();
+        let signature = identity.sign(Domain::Envelope, &[b"ab", b"c"]);
+        assert_eq!(key.verify(Domain::Envelope, &[b"a", b"bc"], &signature), Ok(()));
+        for other in Domain::ALL.into_iter().filter(|d| *d != Domain::Envelope) {
+            assert!(key.verify(other, &[b"abc"], &signature).is_err());
+        }
+        assert!(key.verify(Domain::Envelope, &[b"abd"], &signature).is_err());
+        for bit in 0..512 {
+            let mut flipped = signature;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(key.verify(Domain::Envelope, &[b"abc"], &flipped).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn keys_of_low_order_and_in_other_encodings_are_refused() {
+        // The eight points of low order: RFC 8032 leaves them to the verifier; the encodings stand in the protocol page.
+        let low_order = [
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0000000000000000000000000000000000000000000000000000000000000080",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        ];
+        for key in low_order {
+            assert_eq!(PublicKey::decode(&key.parse().unwrap()), Err(KeyError::Weak), "{key}");
+        }
+        // y = p + 1 is y = 1 in another spelling.
+        let non_canonical = "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f";
+        assert_eq!(PublicKey::decode(&non_canonical.parse().unwrap()), Err(KeyError::NotCanonical));
+        let no_point = "0200000000000000000000000000000000000000000000000000000000000000";
+        assert_eq!(PublicKey::decode(&no_point.parse().unwrap()), Err(KeyError::NotAPoint));
+    }
+
+    #[test]
+    fn a_key_with_a_torsion_component_is_refused() {
+        use curve25519_dalek::{EdwardsPoint, constants::EIGHT_TORSION, traits::Identity as _};
+        let good = PublicKey::decode(&Identity::from_seed(&[3; 32]).id()).unwrap().key.to_edwards();
+        for torsion in EIGHT_TORSION {
+            let id = NodeId::from_bytes((good + torsion).compress().to_bytes());
+            let expected = torsion == EdwardsPoint::identity();
+            assert_eq!(PublicKey::decode(&id).is_ok(), expected);
+        }
+    }
+}
