@@ -1,0 +1,55 @@
+//! A token bucket: so many at once, so many a second.
+
+use std::time::Duration;
+
+use super::Instant;
+
+/// Holds up to `burst` tokens and gains one every `every`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenBucket {
+    burst: u32,
+    every: Duration,
+    tokens: u32,
+    counted: Instant,
+}
+
+impl TokenBucket {
+    /// A full bucket.
+    pub(super) fn new(burst: u32, every: Duration, now: Instant) -> Self {
+        TokenBucket { burst, every, tokens: burst, counted: now }
+    }
+
+    /// Takes one token, if there is one.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        let gained = now.since(self.counted).as_nanos().checked_div(self.every.as_nanos());
+        let gained = gained.map_or(u32::MAX, |gained| u32::try_from(gained).unwrap_or(u32::MAX));
+        if gained >= self.burst - self.tokens {
+            (self.tokens, self.counted) = (self.burst, now);
+        } else {
+            self.tokens += gained;
+            self.counted = self.counted + self.every * gained;
+        }
+        let has_one = self.tokens > 0;
+        self.tokens -= u32::from(has_one);
+        has_one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_then_the_steady_rate() {
+        let at = |ms| Instant::at(Duration::from_millis(ms));
+        let mut bucket = TokenBucket::new(3, Duration::from_millis(10), at(0));
+        let taken = |bucket: &mut TokenBucket, ms| (0..10).filter(|_| bucket.take(at(ms))).count();
+        assert_eq!(taken(&mut bucket, 0), 3);
+        assert_eq!(taken(&mut bucket, 9), 0);
+        assert_eq!(taken(&mut bucket, 25), 2);
+        assert_eq!(taken(&mut bucket, 30), 1, "the half token of 25 ms was not lost");
+        assert_eq!(taken(&mut bucket, 1_000_000), 3);
+        let mut unlimited = TokenBucket::new(1, Duration::ZERO, at(0));
+        assert_eq!(taken(&mut unlimited, 0), 10);
+    }
+}

@@ -1,0 +1,260 @@
+//! The way of a broadcast through the core: `offer`, `verified`, `accept`.
+//!
+//! Between the three the host does what takes time, without the core: it verifies signatures, asks applications, appends
+//! to the log. A message is relayed only by `accept`, and `accept` takes only what came out of `verified`.
+
+use crate::envelope::{Envelope, EnvelopeId, Scheme, Verified, VerifyError};
+use crate::identity::NodeId;
+
+use super::index::{Judgement, live_until};
+use super::output::{CoreEvent, LinkId, Output};
+use super::presence::Content;
+use super::standing::Offence;
+use super::tickets::{Claim, Copy, Ticket};
+use super::{Core, Now, Presence, Reason, TIME_TOLERANCE};
+
+/// What is to happen with an offered envelope.
+#[derive(Debug)]
+pub enum Offer {
+    /// Verify it, and bring the outcome to [`Core::verified`].
+    Verify(Ticket, Envelope),
+    /// Another copy is being verified; this one waits for the outcome.
+    Parked,
+    /// Nothing more happens with it.
+    Drop(Reason),
+}
+
+/// A ticket with the outcome of its verification.
+#[derive(Debug)]
+pub struct Judged {
+    ticket: Ticket,
+    outcome: Result<(Verified<Envelope>, Content), (Envelope, VerifyError)>,
+}
+
+impl Judged {
+    /// Verifies an envelope by the network's rule, and reads what the core needs of it. This is where the time goes:
+    /// called without the core.
+    pub fn by(scheme: &dyn Scheme, ticket: Ticket, envelope: Envelope) -> Self {
+        let outcome = match scheme.verify(envelope.clone()) {
+            Ok(verified) => {
+                let content = Content::of(&verified);
+                Ok((verified, content))
+            }
+            Err(error) => Err((envelope, error)),
+        };
+        Judged { ticket, outcome }
+    }
+}
+
+/// An envelope whose id is claimed: it is verified, indexed, and waits for its verdict.
+#[derive(Debug)]
+pub struct Claimed {
+    envelope: Verified<Envelope>,
+    content: Content,
+    /// The link it came from and those that sent copies meanwhile: nobody of them needs it.
+    holders: Vec<LinkId>,
+    /// It came as the answer to a question.
+    asked: bool,
+    vouched: bool,
+}
+
+impl Claimed {
+    /// The envelope.
+    pub fn envelope(&self) -> &Verified<Envelope> {
+        &self.envelope
+    }
+
+    /// What it is.
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+}
+
+/// What comes out of [`Core::verified`].
+#[derive(Debug, Default)]
+pub struct Verdicts {
+    /// To be judged by applications, appended to the log, and brought to [`Core::accept`].
+    pub claimed: Vec<Claimed>,
+    /// A bad copy had come first; these are to be verified in its place.
+    pub again: Vec<(Ticket, Envelope)>,
+}
+
+impl Core {
+    /// Asks what is to happen with envelopes that came over `link`. `vouched`: they came in PEERS, where the neighbour
+    /// stands for their addresses.
+    pub fn offer(&mut self, now: Now, link: LinkId, vouched: bool, batch: Vec<Envelope>) -> Vec<Offer> {
+        self.heard(now, link);
+        batch.into_iter().map(|envelope| self.offer_one(now, Copy { link, vouched, envelope })).collect()
+    }
+
+    fn offer_one(&mut self, now: Now, copy: Copy) -> Offer {
+        let (id, sender) = (copy.envelope.id(), copy.envelope.sender());
+        let (link, vouched) = (copy.link, copy.vouched);
+        self.asking.arrived(&id, link);
+        if let Err(reason) = self.wanted(now, &copy.envelope) {
+            if vouched && reason == Reason::Duplicate {
+                self.learn_vouched(now, sender);
+            }
+            return self.drop_offer(reason);
+        }
+        match self.tickets.claim(now.instant, copy) {
+            Claim::Verify(ticket, envelope) => Offer::Verify(ticket, envelope),
+            Claim::Parked => Offer::Parked,
+            Claim::Drop(reason) => {
+                if reason == Reason::KnownBad {
+                    self.blame(now, link, Offence::BadEnvelope, Reason::BadSignature);
+                }
+                self.drop_offer(reason)
+            }
+        }
+    }
+
+    fn drop_offer(&mut self, reason: Reason) -> Offer {
+        self.counts.count(reason);
+        Offer::Drop(reason)
+    }
+
+    /// The checks that cost nothing, in the order of the protocol's verdict table.
+    fn wanted(&self, now: Now, envelope: &Envelope) -> Result<(), Reason> {
+        let time = envelope.time();
+        if live_until(time, envelope.lifetime(), self.settings.keep) < now.wall {
+            return Err(Reason::Expired);
+        }
+        if time < self.index.floor() {
+            return Err(Reason::BeforeFloor);
+        }
+        if time > now.wall.plus(TIME_TOLERANCE) {
+            return Err(Reason::FromTheFuture);
+        }
+        if self.index.contains(&envelope.id()) {
+            return Err(Reason::Duplicate);
+        }
+        Ok(())
+    }
+
+    /// Takes back tickets with their outcomes.
+    pub fn verified(&mut self, now: Now, judged: Vec<Judged>) -> Verdicts {
+        let mut verdicts = Verdicts::default();
+        for Judged { ticket, outcome } in judged {
+            match outcome {
+                Ok((envelope, content)) => verdicts.claimed.extend(self.claim(now, &ticket, envelope, content)),
+                Err((envelope, _)) => {
+                    self.counts.count(Reason::BadSignature);
+                    self.blame(now, ticket.link, Offence::BadEnvelope, Reason::BadSignature);
+                    verdicts.again.extend(self.tickets.failed(now.instant, &ticket, &envelope));
+                }
+            }
+        }
+        verdicts
+    }
+
+    fn claim(&mut self, now: Now, ticket: &Ticket, envelope: Verified<Envelope>, content: Content) -> Option<Claimed> {
+        let copies = self.tickets.succeeded(ticket);
+        copies.iter().for_each(|_| self.counts.count(Reason::Duplicate));
+        let asked = self.asking.finished(&envelope.id());
+        let vouched = ticket.vouched || copies.iter().any(|copy| copy.vouched);
+        if let Err(reason) = self.index.has_room_for(&envelope.sender()) {
+            self.counts.count(reason);
+            return None;
+        }
+        self.index.claim(&envelope, self.settings.keep);
+        if let Err(reason) = self.admits(now, &envelope, &content) {
+            self.counts.count(reason);
+            self.index.judge(&envelope.id(), Judgement::Refused);
+            if vouched {
+                self.learn_vouched(now, envelope.sender());
+            }
+            return None;
+        }
+        let holders = std::iter::once(ticket.link).chain(copies.into_iter().map(|copy| copy.link)).collect();
+        Some(Claimed { envelope, content, holders, asked, vouched })
+    }
+
+    /// The protocol's own say about a verified envelope.
+    fn admits(&mut self, now: Now, envelope: &Verified<Envelope>, content: &Content) -> Result<(), Reason> {
+        if envelope.sender() == self.own && envelope.time() > self.own_start() {
+            // This node made everything it signed since its start, and what it made is in the index.
+            self.event(CoreEvent::IdentityUsedElsewhere { id: envelope.id() });
+        }
+        let _ = now;
+        match content {
+            Content::Presence(_) | Content::Leave => self.members.admits(envelope),
+            Content::Unreadable => Err(Reason::BadContent),
+            Content::Application | Content::OtherProtocol => Ok(()),
+        }
+    }
+
+    /// Relays what was claimed, appended and found good.
+    pub fn accept(&mut self, now: Now, claimed: Vec<Claimed>) {
+        for Claimed { envelope, content, holders, asked, vouched } in claimed {
+            let id = envelope.id();
+            self.index.judge(&id, Judgement::Accepted);
+            self.apply(now, &envelope, content, vouched);
+            if asked {
+                // Others were told of it at the same time, or are still to be: ids are enough.
+                self.queue_have(now, id, &holders);
+            } else {
+                self.relay(envelope, &holders);
+            }
+        }
+    }
+
+    /// Notes that an application did not want an envelope: it is not relayed, and not asked for again.
+    pub fn refuse(&mut self, claimed: Claimed, reason: Reason) {
+        self.counts.count(reason);
+        self.index.judge(&claimed.envelope.id(), Judgement::Refused);
+    }
+
+    /// Publishes an envelope of this node's own that is durable here. Says to how many neighbours it was handed.
+    pub fn publish(&mut self, now: Now, envelope: Verified<Envelope>) -> usize {
+        self.index.claim(&envelope, self.settings.keep);
+        self.index.judge(&envelope.id(), Judgement::Accepted);
+        let content = Content::of(&envelope);
+        self.apply(now, &envelope, content, false);
+        self.relay(envelope, &[])
+    }
+
+    /// What the core itself learns from an accepted envelope.
+    fn apply(&mut self, now: Now, envelope: &Verified<Envelope>, content: Content, vouched: bool) {
+        let sender = envelope.sender();
+        let presence = match content {
+            Content::Presence(presence) => Some(*presence),
+            Content::Leave => None,
+            Content::Application | Content::OtherProtocol | Content::Unreadable => return,
+        };
+        let changed = self.members.put(envelope, presence.clone(), self.settings.keep);
+        if sender != self.own {
+            match presence {
+                Some(presence) => self.learn_addresses(now, sender, &presence, vouched),
+                None => self.addresses.forget(&sender),
+            }
+        }
+        if let Some(state) = changed {
+            self.event(CoreEvent::Member { id: sender, state });
+            self.maintain(now);
+        }
+    }
+
+    fn learn_vouched(&mut self, now: Now, member: NodeId) {
+        if let Some((presence, _)) = self.members.presence(&member) {
+            let presence = Presence { addresses: presence.addresses.clone(), ..Presence::default() };
+            self.learn_addresses(now, member, &presence, true);
+        }
+    }
+
+    /// Floods an envelope to all links but those that have it. Says to how many.
+    fn relay(&mut self, envelope: Verified<Envelope>, holders: &[LinkId]) -> usize {
+        let open = self.links.iter().filter(|(_, link)| !link.closing).map(|(id, _)| *id);
+        let to: Vec<LinkId> = open.filter(|link| !holders.contains(link)).collect();
+        let count = to.len();
+        if count > 0 {
+            self.output(Output::Relay { envelope, to });
+        }
+        count
+    }
+
+    /// Says whether an id was judged, or is being judged now.
+    pub(super) fn knows(&self, id: &EnvelopeId) -> bool {
+        self.index.contains(id)
+    }
+}

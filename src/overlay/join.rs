@@ -1,0 +1,214 @@
+//! Joining, step by step in the order of the predecessors of this design: connect to a genesis node, ask it for a
+//! random member, ask that member for its neighbours, link with several, say good-bye to the genesis node, announce the
+//! arrival. Where there is nobody else yet, the link with the genesis node stays.
+
+use std::time::Duration;
+
+use rand::seq::IndexedRandom;
+
+use crate::wire::{GoodbyeCode, WhichPeers};
+
+use super::core::Timer;
+use super::links::Link;
+use super::output::{CoreEvent, JoinStep, LinkId, Target};
+use super::{Core, Now, Reason};
+
+/// How long one step may take before the next is tried without it.
+const STEP: Duration = Duration::from_secs(3);
+/// How long a new member looks for links before it announces itself with those it has.
+const SETTLE: Duration = Duration::from_millis(500);
+/// How long a visit at a genesis node lasts.
+const VISIT: Duration = Duration::from_secs(2);
+/// How often a genesis node is visited, at least.
+const CHECK_IN: Duration = Duration::from_secs(600);
+
+/// How far joining has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// No genesis node has answered yet.
+    #[default]
+    Seeking,
+    /// Asked a genesis node for members.
+    AskedGenesis,
+    /// Dialling the first member that genesis named, or waiting for its answer.
+    FirstMember,
+    /// Linking with several.
+    Settling,
+    /// Announced.
+    Member,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Join {
+    pub(super) phase: Phase,
+}
+
+impl Join {
+    /// Whether this node has announced itself.
+    pub(super) fn is_member(&self) -> bool {
+        self.phase == Phase::Member
+    }
+
+    /// Whether links may be opened freely: the first steps go one by one.
+    pub(super) fn may_spread(&self) -> bool {
+        matches!(self.phase, Phase::Settling | Phase::Member)
+    }
+}
+
+impl Core {
+    pub(super) fn begin_joining(&mut self, now: Now) {
+        if self.genesis.is_empty() {
+            self.event(CoreEvent::Join(JoinStep::First));
+            self.settle(now);
+        } else {
+            self.maintain(now);
+        }
+    }
+
+    fn enter(&mut self, now: Now, phase: Phase) {
+        self.join.phase = phase;
+        self.timers.set(Timer::Join, now.instant + STEP);
+    }
+
+    pub(super) fn joining_link_opened(&mut self, now: Now, link: LinkId, target: Option<&Target>) {
+        match (self.join.phase, target) {
+            (Phase::Seeking, Some(Target::Genesis(_))) => {
+                self.enter(now, Phase::AskedGenesis);
+                self.ask_peers(now, link, WhichPeers::RandomMembers);
+                self.event(CoreEvent::Join(JoinStep::AskedGenesis));
+            }
+            (Phase::FirstMember, Some(Target::Member { .. })) => {
+                self.enter(now, Phase::FirstMember);
+                self.ask_peers(now, link, WhichPeers::YourNeighbours);
+                self.event(CoreEvent::Join(JoinStep::AskedMember));
+            }
+            // Somebody found this node first, while no genesis node answers: that is as good.
+            (Phase::Seeking, _) => self.settle(now),
+            // A check-in.
+            (Phase::Member, Some(Target::Genesis(_))) if self.has_links_enough() => {
+                self.ask_peers(now, link, WhichPeers::RandomMembers);
+                let until = now.instant + VISIT;
+                if let Some(link) = self.links.get_mut(&link) {
+                    link.visit_until = Some(until);
+                }
+                self.timers.set_earlier(Timer::Maintain, until);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn joining_peers_answered(&mut self, now: Now, _from: LinkId) {
+        match self.join.phase {
+            Phase::AskedGenesis => self.dial_first_member(now),
+            Phase::FirstMember => self.settle(now),
+            Phase::Seeking | Phase::Settling | Phase::Member => {}
+        }
+    }
+
+    pub(super) fn joining_dial_failed(&mut self, now: Now, target: &Target) {
+        if self.join.phase == Phase::FirstMember && matches!(target, Target::Member { .. }) {
+            self.dial_first_member(now);
+        }
+    }
+
+    pub(super) fn joining_link_closed(&mut self, now: Now, link: &Link) {
+        match self.join.phase {
+            Phase::AskedGenesis if link.genesis => self.join.phase = Phase::Seeking,
+            Phase::FirstMember if !link.genesis && link.awaiting_peers => self.dial_first_member(now),
+            _ => {}
+        }
+    }
+
+    fn dial_first_member(&mut self, now: Now) {
+        match self.choose_member(now) {
+            Some(target) => {
+                self.enter(now, Phase::FirstMember);
+                self.new_dial(target);
+            }
+            // Nobody else, or nobody who answers: the genesis node is the network.
+            None => self.settle(now),
+        }
+    }
+
+    pub(super) fn join_step_timed_out(&mut self, now: Now) {
+        match self.join.phase {
+            Phase::Seeking | Phase::Member => {}
+            Phase::AskedGenesis | Phase::FirstMember => self.settle(now),
+            Phase::Settling => self.arrive(now),
+        }
+    }
+
+    fn settle(&mut self, now: Now) {
+        self.join.phase = Phase::Settling;
+        self.timers.set(Timer::Join, now.instant + SETTLE);
+        self.maintain(now);
+    }
+
+    /// Ends the first steps as soon as there is nothing left to wait for. Called by `maintain`.
+    pub(super) fn joining_maintained(&mut self, now: Now) {
+        if self.join.phase == Phase::Settling && (self.has_links_enough() || self.dials.is_empty()) {
+            self.arrive(now);
+        }
+        if self.join.may_spread() {
+            self.leave_genesis(now);
+        }
+    }
+
+    fn arrive(&mut self, now: Now) {
+        self.leave_genesis(now);
+        self.timers.clear(Timer::Join);
+        self.join.phase = Phase::Member;
+        self.announce(now);
+        self.event(CoreEvent::Join(JoinStep::Announced));
+        self.maintain(now);
+    }
+
+    /// Says good-bye to genesis nodes when there are links enough without them, and ends visits.
+    fn leave_genesis(&mut self, now: Now) {
+        let enough = self.has_links_enough();
+        let over = |link: &Link| match link.visit_until {
+            Some(until) => now.instant >= until,
+            None => link.genesis && enough,
+        };
+        let leaving: Vec<_> = self.links.iter().filter(|(_, link)| over(link) && !link.closing).map(|(id, _)| *id).collect();
+        for link in leaving {
+            if self.join.phase == Phase::Settling {
+                self.event(CoreEvent::Join(JoinStep::LeftGenesis));
+            }
+            self.close(link, Some(GoodbyeCode::VisitDone), Reason::VisitDone);
+        }
+    }
+
+    /// Whether there are as many links as wanted, those to genesis nodes not counted.
+    fn has_links_enough(&self) -> bool {
+        let lasting = self.links.values().filter(|link| !link.genesis && !link.closing).count();
+        lasting >= self.settings.target_links
+    }
+
+    /// One of the genesis nodes that may be tried now, at random.
+    pub(super) fn choose_genesis(&mut self, now: Now) -> Option<usize> {
+        let linked = |id| self.links.values().any(|link| Some(link.peer) == id);
+        let dialled = |place| self.dials.values().any(|target| *target == Target::Genesis(place));
+        let ready = self.genesis.iter().enumerate().filter(|(place, genesis)| {
+            genesis.not_before <= now.instant && !dialled(*place) && !(genesis.id.is_some() && linked(genesis.id))
+        });
+        ready.map(|(place, _)| place).collect::<Vec<_>>().choose(&mut self.rng).copied()
+    }
+
+    pub(super) fn schedule_check_in(&mut self, now: Now) {
+        if !self.genesis.is_empty() {
+            let crowd = Duration::from_millis(100) * u32::try_from(self.members.count()).unwrap_or(u32::MAX);
+            let at = self.around(now, CHECK_IN.max(crowd), 50);
+            self.timers.set(Timer::CheckIn, at);
+        }
+    }
+
+    /// Visits a genesis node, so that parts of the network that formed apart become one.
+    pub(super) fn check_in(&mut self, now: Now) {
+        self.schedule_check_in(now);
+        let linked = self.genesis.iter().any(|genesis| self.links.values().any(|link| genesis.id == Some(link.peer)));
+        if !linked && let Some(place) = self.choose_genesis(now) {
+            self.new_dial(Target::Genesis(place));
+        }
+    }
+}

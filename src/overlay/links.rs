@@ -1,0 +1,481 @@
+//! Links: opening, hearing, losing and closing them.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::RngExt;
+use rand::seq::IndexedRandom;
+
+use crate::envelope::{EnvelopeId, Timestamp};
+use crate::identity::NodeId;
+use crate::wire::{Frame, Goodbye, GoodbyeCode, PeersWanted, WhichPeers};
+
+use super::addresses::Trust;
+use super::asking::Served;
+use super::bucket::TokenBucket;
+use super::core::Timer;
+use super::output::{CoreEvent, DialId, Direction, LinkId, Output, Target};
+use super::standing::Offence;
+use super::{Core, Instant, Now, Reason, TIME_TOLERANCE};
+
+/// How long the older of two links from one node has to show that it is alive.
+const CONTEST: Duration = Duration::from_secs(2);
+/// PINGs that are answered in one go, and one more in this time.
+const PONG_BURST: u32 = 4;
+const PONG_EVERY: Duration = Duration::from_millis(500);
+/// Questions for members that are answered in one go; then one in `ask_every`.
+const PEERS_BURST: u32 = 4;
+
+/// A connection that was set up and proven, as the host presents it.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// The number the host gave it.
+    pub link: LinkId,
+    /// The attempt it came from, if this node's core asked for it.
+    pub dial: Option<DialId>,
+    /// Who is at the other end.
+    pub peer: NodeId,
+    /// Who opened it.
+    pub direction: Direction,
+    /// The other end's address.
+    pub remote: SocketAddr,
+    /// Where the other node says it listens.
+    pub listen: Vec<SocketAddr>,
+    /// The other node's clock, at its HELLO.
+    pub time: Timestamp,
+    /// Whether it is to take an older link's place.
+    pub renew: bool,
+}
+
+/// A link as the rest of the program sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// Its number.
+    pub link: LinkId,
+    /// Who is at the other end.
+    pub peer: NodeId,
+    /// Who opened it.
+    pub direction: Direction,
+    /// The other end's address.
+    pub remote: SocketAddr,
+    /// When it was opened.
+    pub opened: Instant,
+    /// The last measured round trip.
+    pub round_trip: Option<Duration>,
+}
+
+/// What the core knows of a link.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) peer: NodeId,
+    pub(super) direction: Direction,
+    pub(super) remote: SocketAddr,
+    pub(super) opened: Instant,
+    /// The last sign of life.
+    pub(super) heard: Instant,
+    /// Opened to join or check in: told good-bye when there are links enough without it.
+    pub(super) genesis: bool,
+    /// A check-in: closed at this time.
+    pub(super) visit_until: Option<Instant>,
+    /// Good-bye was said: nothing new goes out.
+    pub(super) closing: bool,
+    /// When this node last asked it for members.
+    pub(super) asked: Option<Instant>,
+    /// Asked for members, and not answered yet.
+    pub(super) awaiting_peers: bool,
+    pub(super) served: Served,
+    pub(super) to_announce: Vec<EnvelopeId>,
+    ping: Option<(u64, Instant)>,
+    round_trip: Option<Duration>,
+    pongs: TokenBucket,
+    peers_answers: TokenBucket,
+}
+
+/// Why a connection that was set up does not become a link, and what the other node is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub reason: Reason,
+    /// What to say, if anything.
+    pub goodbye: Option<GoodbyeCode>,
+}
+
+impl Core {
+    /// Whether a connection with `peer` may become a link at all; asked as soon as its name is proven.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn admit(&self, now: Now, peer: &NodeId) -> Result<(), Reason> {
+        if *peer == self.own {
+            return Err(Reason::OwnIdentity);
+        }
+        if self.standing.is_barred(peer, now.instant) {
+            return Err(Reason::Barred);
+        }
+        Ok(())
+    }
+
+    /// A connection was set up, both HELLOs are known. From here on the link is the core's.
+    ///
+    /// # Errors
+    /// Why it is to be closed again.
+    pub fn link_opened(&mut self, now: Now, opening: Opening) -> Result<(), Refused> {
+        let target = opening.dial.and_then(|dial| self.dials.remove(&dial));
+        let refused = |reason, code| Err(Refused { reason, goodbye: Some(code) });
+        let outcome = if self.stopping {
+            refused(Reason::Stopping, GoodbyeCode::Leaving)
+        } else if let Err(reason) = self.admit(now, &opening.peer) {
+            Err(Refused { reason, goodbye: (reason == Reason::Barred).then_some(GoodbyeCode::Barred) })
+        } else {
+            self.make_room(now, &opening)
+        };
+        if let Err(refused) = outcome {
+            self.counts.count(refused.reason);
+            self.after_refusal(now, &opening, target);
+            return Err(refused);
+        }
+        self.add_link(now, &opening, target);
+        Ok(())
+    }
+
+    /// Settles which of two links between the same nodes stays, and whether there is room.
+    fn make_room(&mut self, now: Now, opening: &Opening) -> Result<(), Refused> {
+        let twins = self.links.iter().filter(|(_, link)| link.peer == opening.peer && !link.closing);
+        let twins: Vec<(LinkId, Direction)> = twins.map(|(id, link)| (*id, link.direction)).collect();
+        let initiator = |direction| if direction == Direction::Outbound { self.own } else { opening.peer };
+        let duplicate = Err(Refused { reason: Reason::DuplicateLink, goodbye: Some(GoodbyeCode::Duplicate) });
+        match twins[..] {
+            [] => {
+                let inbound = self.links.values().filter(|link| link.direction == Direction::Inbound).count();
+                if opening.direction == Direction::Inbound && inbound >= self.settings.inbound_links {
+                    return Err(Refused { reason: Reason::Full, goodbye: Some(GoodbyeCode::Full) });
+                }
+                Ok(())
+            }
+            [(old, direction)] if direction != opening.direction => {
+                if initiator(opening.direction) < initiator(direction) {
+                    self.close(old, Some(GoodbyeCode::Duplicate), Reason::DuplicateLink);
+                    Ok(())
+                } else {
+                    // If the old link is dead without knowing it, this finds out, and the next attempt succeeds.
+                    self.send_ping(now, old);
+                    duplicate
+                }
+            }
+            [(old, _)] if opening.renew => {
+                self.close(old, Some(GoodbyeCode::Renewed), Reason::Renewed);
+                Ok(())
+            }
+            [(old, _)] => {
+                self.send_ping(now, old);
+                self.timers.set(Timer::Contest(old), now.instant + CONTEST);
+                Ok(())
+            }
+            _ => duplicate,
+        }
+    }
+
+    fn add_link(&mut self, now: Now, opening: &Opening, target: Option<Target>) {
+        let Opening { link, peer, direction, remote, .. } = *opening;
+        let genesis = matches!(target, Some(Target::Genesis(_)));
+        if let Some(Target::Genesis(place)) = target
+            && let Some(genesis) = self.genesis.get_mut(place)
+        {
+            (genesis.id, genesis.failures) = (Some(peer), 0);
+        }
+        if direction == Direction::Outbound {
+            self.addresses.learn(peer, remote, Trust::Proven, now.instant);
+        } else {
+            // It came from this host, and says that it listens at this port of it: it can only point at itself.
+            for address in opening.listen.iter().filter(|address| address.ip() == remote.ip()) {
+                self.addresses.learn(peer, *address, Trust::Proven, now.instant);
+            }
+        }
+        let state = Link {
+            peer,
+            direction,
+            remote,
+            opened: now.instant,
+            heard: now.instant,
+            genesis,
+            visit_until: None,
+            closing: false,
+            asked: None,
+            awaiting_peers: false,
+            served: Served::default(),
+            to_announce: Vec::new(),
+            ping: None,
+            round_trip: None,
+            pongs: TokenBucket::new(PONG_BURST, PONG_EVERY, now.instant),
+            peers_answers: TokenBucket::new(PEERS_BURST, self.settings.ask_every, now.instant),
+        };
+        self.links.insert(link, state);
+        self.event(CoreEvent::LinkOpened { link, peer, direction, remote });
+        self.check_clock(now, peer, opening.time);
+        self.timers.set(Timer::Ping(link), now.instant + self.settings.ping_after);
+        self.send_ping(now, link);
+        self.tell_what_is_here(link);
+        self.joining_link_opened(now, link, target.as_ref());
+        self.announce_soon(now);
+        self.maintain(now);
+    }
+
+    fn check_clock(&mut self, now: Now, peer: NodeId, theirs: Timestamp) {
+        let (ahead, behind) = (theirs.since(now.wall), now.wall.since(theirs));
+        if ahead.max(behind) > TIME_TOLERANCE {
+            self.event(CoreEvent::ClockOff { peer, by: ahead.max(behind), ahead: ahead > behind });
+        }
+    }
+
+    fn after_refusal(&mut self, now: Now, opening: &Opening, target: Option<Target>) {
+        if let Some(target) = target {
+            self.retry_later(now, &target);
+            self.maintain(now);
+        } else if opening.direction == Direction::Outbound {
+            self.addresses.failed(&opening.peer, opening.remote, &self.settings, now.instant);
+        }
+    }
+
+    /// An attempt to open a link came to nothing.
+    pub fn dial_failed(&mut self, now: Now, dial: DialId, reason: Reason) {
+        let Some(target) = self.dials.remove(&dial) else { return };
+        self.counts.count(reason);
+        match &target {
+            // Somebody else lives there now.
+            Target::Member { id, address } if reason == Reason::WrongIdentity => self.addresses.disprove(id, *address),
+            _ => self.retry_later(now, &target),
+        }
+        self.joining_dial_failed(now, &target);
+        self.event(CoreEvent::DialFailed { target, reason });
+        self.maintain(now);
+    }
+
+    fn retry_later(&mut self, now: Now, target: &Target) {
+        match target {
+            Target::Member { id, address } => self.addresses.failed(id, *address, &self.settings, now.instant),
+            Target::Genesis(place) => {
+                let (first, most) = (self.settings.retry_first, self.settings.retry_most);
+                if let Some(genesis) = self.genesis.get_mut(*place) {
+                    let pause = super::addresses::back_off(first, genesis.failures, most);
+                    genesis.failures = genesis.failures.saturating_add(1);
+                    genesis.not_before = now.instant + pause;
+                }
+            }
+        }
+    }
+
+    /// A link's connection is closed, for whatever reason.
+    pub fn link_closed(&mut self, now: Now, id: LinkId, reason: Reason) {
+        let Some(link) = self.links.remove(&id) else { return };
+        self.timers.clear(Timer::Ping(id));
+        self.timers.clear(Timer::Contest(id));
+        if !link.closing {
+            self.counts.count(reason);
+        }
+        let Link { peer, direction, remote, .. } = link;
+        self.event(CoreEvent::LinkClosed { link: id, peer, direction, reason });
+        if matches!(reason, Reason::PeerFull | Reason::PeerRefused | Reason::Full | Reason::Silent | Reason::PeerLeft) {
+            let known: Vec<_> = self.addresses.proven(&peer, now.instant).collect();
+            for address in known {
+                self.addresses.failed(&peer, address, &self.settings, now.instant);
+            }
+            self.addresses.failed(&peer, remote, &self.settings, now.instant);
+        }
+        if self.stopping {
+            return;
+        }
+        self.joining_link_closed(now, &link);
+        self.announce_soon(now);
+        self.maintain(now);
+    }
+
+    /// A frame of the core's arrived: every kind but HELLO, BROADCAST, PEERS (see [`Core::offer`] and
+    /// [`Core::peers_answered`]) and requests.
+    pub fn frame(&mut self, now: Now, from: LinkId, frame: Frame) {
+        self.heard(now, from);
+        match frame {
+            Frame::Ping(nonce) => self.pong(now, from, nonce),
+            Frame::Pong(nonce) => self.ponged(now, from, u64::from_be_bytes(nonce)),
+            Frame::Goodbye(goodbye) => self.told_goodbye(from, &goodbye),
+            Frame::PeersWanted(wanted) => self.answer_peers(now, from, wanted),
+            // Member records are not published in this version: an empty answer says so.
+            Frame::MembersWanted(_) => self.send(from, Frame::Peers(Bytes::new())),
+            Frame::Have(ids) => self.have(now, from, ids.iter()),
+            Frame::Want(ids) => self.want(now, from, ids.iter()),
+            Frame::Absent(ids) => self.absent(now, from, ids.iter()),
+            _ => {}
+        }
+    }
+
+    /// Something arrived over the link: it is alive.
+    pub(super) fn heard(&mut self, now: Now, from: LinkId) {
+        if let Some(link) = self.links.get_mut(&from) {
+            link.heard = now.instant;
+        }
+    }
+
+    fn send(&mut self, link: LinkId, frame: Frame) {
+        if self.links.get(&link).is_some_and(|link| !link.closing) {
+            self.output(Output::Send { link, frame });
+        }
+    }
+
+    fn pong(&mut self, now: Now, from: LinkId, nonce: [u8; 8]) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        if link.pongs.take(now.instant) {
+            self.send(from, Frame::Pong(nonce));
+        }
+    }
+
+    fn ponged(&mut self, now: Now, from: LinkId, nonce: u64) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        if let Some((_, sent)) = link.ping.take_if(|(asked, _)| *asked == nonce) {
+            let round_trip = now.instant.since(sent);
+            link.round_trip = Some(round_trip);
+            let peer = link.peer;
+            self.event(CoreEvent::Latency { link: from, peer, round_trip });
+        }
+    }
+
+    /// Asks a link for a sign of life; the answer comes as [`CoreEvent::Latency`].
+    pub fn send_ping(&mut self, now: Now, link: LinkId) {
+        let nonce: u64 = self.rng.random();
+        if let Some(state) = self.links.get_mut(&link) {
+            state.ping = Some((nonce, now.instant));
+        }
+        self.send(link, Frame::Ping(nonce.to_be_bytes()));
+    }
+
+    /// Rings while a link is open: asks a silent one for a sign of life, and closes a dead one.
+    pub(super) fn look_alive(&mut self, now: Now, id: LinkId) {
+        let Some(link) = self.links.get(&id) else { return };
+        let dead_at = link.heard + self.settings.dead_after;
+        if now.instant >= dead_at {
+            self.close(id, None, Reason::Silent);
+            return;
+        }
+        let ping_at = link.heard + self.settings.ping_after;
+        if now.instant >= ping_at {
+            self.send_ping(now, id);
+            self.timers.set(Timer::Ping(id), dead_at);
+        } else {
+            self.timers.set(Timer::Ping(id), ping_at);
+        }
+    }
+
+    /// The older of two links from the same node had its time: did it answer?
+    pub(super) fn decide_contest(&mut self, now: Now, old: LinkId) {
+        let Some(link) = self.links.get(&old) else { return };
+        let answered = now.instant.since(link.heard) < CONTEST;
+        let newer = self.links.iter().find(|(id, other)| **id > old && other.peer == link.peer && !other.closing);
+        match newer.map(|(id, _)| *id) {
+            Some(newer) if answered => self.close(newer, Some(GoodbyeCode::Duplicate), Reason::DuplicateLink),
+            Some(_) => self.close(old, Some(GoodbyeCode::Duplicate), Reason::Silent),
+            None => {}
+        }
+    }
+
+    /// Begins to close a link: what is queued still goes out.
+    pub fn close(&mut self, id: LinkId, goodbye: Option<GoodbyeCode>, reason: Reason) {
+        let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) else { return };
+        link.closing = true;
+        let (peer, direction) = (link.peer, link.direction);
+        self.counts.count(reason);
+        self.event(CoreEvent::LinkClosing { link: id, peer, direction, reason });
+        self.output(Output::Close { link: id, goodbye, reason });
+    }
+
+    fn told_goodbye(&mut self, from: LinkId, goodbye: &Goodbye) {
+        self.close(from, None, reason_of(goodbye.code));
+    }
+
+    /// Notes what no honest node does; closes the links of a node that is barred now.
+    pub fn blame(&mut self, now: Now, link: LinkId, offence: Offence, reason: Reason) {
+        let Some(peer) = self.links.get(&link).map(|link| link.peer) else { return };
+        if self.standing.blame(peer, offence, now.instant) {
+            let theirs: Vec<_> = self.links.iter().filter(|(_, link)| link.peer == peer).map(|(id, _)| *id).collect();
+            self.event(CoreEvent::Barred { peer, reason });
+            for link in theirs {
+                self.close(link, None, reason);
+            }
+        }
+    }
+
+    /// Members for a neighbour that asks, within its allowance: only such as this node shook hands with lately.
+    fn answer_peers(&mut self, now: Now, from: LinkId, wanted: PeersWanted) {
+        let Some(link) = self.links.get_mut(&from) else { return };
+        let asker = link.peer;
+        if link.closing || !link.peers_answers.take(now.instant) {
+            return;
+        }
+        let vouched = |id: &NodeId| {
+            let presence = self.members.presence(id).map(|(presence, _)| &presence.addresses);
+            let announced = |address: &SocketAddr| presence.is_some_and(|addresses| addresses.contains(address));
+            *id != asker && *id != self.own && self.addresses.proven(id, now.instant).any(|address| announced(&address))
+        };
+        let candidates: Vec<NodeId> = match wanted.which() {
+            WhichPeers::YourNeighbours => self.links.values().map(|link| link.peer).filter(vouched).collect(),
+            WhichPeers::RandomMembers => self.members.ids().filter(vouched).collect(),
+        };
+        let chosen: Vec<NodeId> = candidates.sample(&mut self.rng, wanted.count().into()).copied().collect();
+        let envelopes: Vec<Bytes> = self.members.presences(chosen).collect();
+        let frames = Frame::peers(envelopes).unwrap_or_default();
+        if frames.is_empty() {
+            // An empty answer is an answer: the asker need not wait.
+            self.send(from, Frame::Peers(Bytes::new()));
+        }
+        frames.into_iter().for_each(|frame| self.send(from, frame));
+    }
+
+    /// A PEERS frame was read completely, its envelopes were offered. An answer nobody asked for changes nothing.
+    pub fn peers_answered(&mut self, now: Now, from: LinkId) {
+        self.heard(now, from);
+        let Some(link) = self.links.get_mut(&from) else { return };
+        if std::mem::take(&mut link.awaiting_peers) {
+            self.joining_peers_answered(now, from);
+            self.maintain(now);
+        }
+    }
+
+    /// Asks a neighbour for members.
+    pub(super) fn ask_peers(&mut self, now: Now, of: LinkId, which: WhichPeers) {
+        if let Some(link) = self.links.get_mut(&of) {
+            (link.asked, link.awaiting_peers) = (Some(now.instant), true);
+        }
+        self.send(of, Frame::PeersWanted(PeersWanted::new(which, PeersWanted::MAX_COUNT)));
+    }
+
+    /// Every open link, in the order they were opened.
+    pub fn links(&self) -> Vec<LinkInfo> {
+        let open = self.links.iter().filter(|(_, link)| !link.closing);
+        open.map(|(id, link)| LinkInfo {
+            link: *id,
+            peer: link.peer,
+            direction: link.direction,
+            remote: link.remote,
+            opened: link.opened,
+            round_trip: link.round_trip,
+        })
+        .collect()
+    }
+
+    /// The open link with a node.
+    pub fn link_with(&self, peer: &NodeId) -> Option<LinkId> {
+        self.links.iter().find(|(_, link)| link.peer == *peer && !link.closing).map(|(id, _)| *id)
+    }
+}
+
+/// Why a link closes when the other node says good-bye with this code.
+fn reason_of(code: GoodbyeCode) -> Reason {
+    match code {
+        GoodbyeCode::Leaving => Reason::PeerLeft,
+        GoodbyeCode::Duplicate => Reason::DuplicateLink,
+        GoodbyeCode::Full | GoodbyeCode::Overload => Reason::PeerFull,
+        GoodbyeCode::VisitDone => Reason::VisitDone,
+        GoodbyeCode::Idle => Reason::Idle,
+        GoodbyeCode::Renewed => Reason::Renewed,
+        GoodbyeCode::NetworkShuttingDown => Reason::NetworkShutDown,
+        _ => Reason::PeerRefused,
+    }
+}

@@ -1,0 +1,44 @@
+//! The overlay's core: who belongs to the network, whom to be linked with, which broadcasts are new, and to whom they go.
+//!
+//! One plain data structure, [`Core`]. It reads no clock, no socket, no file and no randomness: its host hands in the
+//! time ([`Now`]) and what happened, and acts on what comes out ([`Output`]). The tokio node, the simulator and the
+//! attack tests are such hosts, so what is tested in virtual time is what runs.
+//!
+//! The way of a broadcast: [`Core::offer`], then the host verifies, [`Core::verified`], then applications judge and the
+//! log appends, [`Core::accept`].
+
+mod addresses;
+mod asking;
+mod bucket;
+mod core;
+mod index;
+mod intake;
+mod join;
+mod links;
+mod members;
+mod neighbours;
+mod now;
+mod output;
+mod presence;
+mod reason;
+mod settings;
+mod standing;
+#[cfg(test)]
+mod tests;
+mod tickets;
+mod timers;
+
+pub use self::core::{ClockWentBack, Core, Setup};
+pub use intake::{Claimed, Judged, Offer, Verdicts};
+pub use links::{LinkInfo, Opening, Refused};
+pub use members::{Member, MemberState};
+pub use now::{Instant, Now};
+pub use output::{CoreEvent, DialId, Direction, JoinStep, LinkId, Output, Target};
+pub use presence::{Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE, Presence, PresenceError};
+pub use reason::{Reason, ReasonCounts};
+pub use settings::Settings;
+pub use standing::Offence;
+pub use tickets::Ticket;
+
+/// How far two honest clocks may be apart, and how long an envelope is live at least.
+pub const TIME_TOLERANCE: std::time::Duration = std::time::Duration::from_secs(120);

@@ -1,0 +1,194 @@
+//! What the core asks its host to do, and what it tells it.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::envelope::{Envelope, EnvelopeId, Verified};
+use crate::identity::NodeId;
+use crate::wire::{Frame, GoodbyeCode};
+
+use super::{MemberState, Presence, Reason};
+
+/// One link, as the host numbers them; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+/// One attempt to open a link, as the core numbers them; never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DialId(pub u64);
+
+/// Who opened a link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Direction {
+    /// The other node.
+    Inbound,
+    /// This node.
+    Outbound,
+}
+
+/// Whom to dial.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The genesis node at this place in the configuration.
+    Genesis(usize),
+    /// A member at an address.
+    Member {
+        /// Who must answer.
+        id: NodeId,
+        /// Where.
+        address: SocketAddr,
+    },
+}
+
+/// Something for the host to do. It acts on them in order, after it has let go of the core.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Send a frame of the core's own (control lane).
+    Send {
+        /// To which link.
+        link: LinkId,
+        /// What.
+        frame: Frame,
+    },
+    /// Pass a broadcast on (broadcast lane).
+    Relay {
+        /// The envelope, as it was received or made.
+        envelope: Verified<Envelope>,
+        /// To these links.
+        to: Vec<LinkId>,
+    },
+    /// Send what the log holds of these ids, and say ABSENT for the others.
+    Serve {
+        /// To which link.
+        link: LinkId,
+        /// What was asked for.
+        ids: Vec<EnvelopeId>,
+    },
+    /// Open a link.
+    Dial {
+        /// The attempt's number, to be named when it succeeds or fails.
+        dial: DialId,
+        /// To whom.
+        target: Target,
+    },
+    /// Close a link; what is queued goes out first.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// What to say, if anything.
+        goodbye: Option<GoodbyeCode>,
+        /// Why.
+        reason: Reason,
+    },
+    /// Make an envelope of this presence and publish it.
+    Announce {
+        /// What to announce.
+        presence: Presence,
+        /// For how long.
+        lifetime: Duration,
+    },
+    /// Tell whoever listens.
+    Event(CoreEvent),
+}
+
+/// The steps of joining, in the order of the predecessors of this design: genesis first, then a member it names, then
+/// that member's neighbours, then good-bye to genesis, then the announcement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum JoinStep {
+    /// There is no genesis node to ask: this node is the first.
+    First,
+    /// Linked with a genesis node, and asked it for members.
+    AskedGenesis,
+    /// Linked with a member that genesis named, and asked it for its neighbours.
+    AskedMember,
+    /// Said good-bye to the genesis node: there are links enough without it.
+    LeftGenesis,
+    /// Announced the arrival: this node is a member.
+    Announced,
+}
+
+/// Something that happened in the overlay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CoreEvent {
+    /// A step of joining is done.
+    Join(JoinStep),
+    /// A link is open: frames may be sent.
+    LinkOpened {
+        /// Its number.
+        link: LinkId,
+        /// Who is at the other end.
+        peer: NodeId,
+        /// Who opened it.
+        direction: Direction,
+        /// The other end's address.
+        remote: SocketAddr,
+    },
+    /// This node or the other is about to close a link; what is sent now still goes out if this node closes it.
+    LinkClosing {
+        /// Its number.
+        link: LinkId,
+        /// Who is at the other end.
+        peer: NodeId,
+        /// Who opened it.
+        direction: Direction,
+        /// Why.
+        reason: Reason,
+    },
+    /// A link is closed.
+    LinkClosed {
+        /// Its number.
+        link: LinkId,
+        /// Who was at the other end.
+        peer: NodeId,
+        /// Who had opened it.
+        direction: Direction,
+        /// Why.
+        reason: Reason,
+    },
+    /// A member's state changed.
+    Member {
+        /// Who.
+        id: NodeId,
+        /// What it is now.
+        state: MemberState,
+    },
+    /// An attempt to open a link failed.
+    DialFailed {
+        /// To whom.
+        target: Target,
+        /// Why.
+        reason: Reason,
+    },
+    /// A measured round trip over a link.
+    Latency {
+        /// Which link.
+        link: LinkId,
+        /// Who is at the other end.
+        peer: NodeId,
+        /// There and back.
+        round_trip: Duration,
+    },
+    /// A neighbour was barred for what it did.
+    Barred {
+        /// Who.
+        peer: NodeId,
+        /// For what.
+        reason: Reason,
+    },
+    /// Somebody else signs with this node's key.
+    IdentityUsedElsewhere {
+        /// The envelope this node never made.
+        id: EnvelopeId,
+    },
+    /// A neighbour's clock and this node's are further apart than the network tolerates.
+    ClockOff {
+        /// Who.
+        peer: NodeId,
+        /// By how much.
+        by: Duration,
+        /// Whether the neighbour is ahead of this node.
+        ahead: bool,
+    },
+}

@@ -1,0 +1,226 @@
+//! What a member says about itself (protocol, section 5).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::envelope::{Envelope, Title, Verified, strict_json};
+use crate::identity::{NodeId, decode_hex, encode_hex};
+
+/// The title of a presence.
+pub const PRESENCE_TITLE: &str = "sealnet/presence";
+/// The title of a leave: the end of a presence.
+pub const LEAVE_TITLE: &str = "sealnet/leave";
+/// The title of what others need to know about a member that is away.
+pub const MEMBER_TITLE: &str = "sealnet/member";
+
+/// The largest presence, in bytes.
+const MAX_PRESENCE: usize = 4096;
+const MAX_ADDRESSES: usize = 4;
+const MAX_LINKS: usize = 40;
+const MAX_FEATURES: usize = 32;
+const MAX_APPS: usize = 32;
+
+/// Enough of a node id to name a link: 8 bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkName([u8; 8]);
+
+impl From<&NodeId> for LinkName {
+    fn from(id: &NodeId) -> Self {
+        let mut name = [0; 8];
+        name.copy_from_slice(&id.as_bytes()[..8]);
+        LinkName(name)
+    }
+}
+
+/// A member's announcement of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Presence {
+    /// Where it says it listens; at most 4. Whether that is true shows when somebody dials.
+    pub addresses: Vec<SocketAddr>,
+    /// Whom it is linked with; at most 40. `None` if it does not say.
+    pub links: Option<Vec<LinkName>>,
+    /// What its program can do beyond the first version.
+    pub features: Vec<String>,
+    /// Its applications and their versions.
+    pub apps: BTreeMap<String, String>,
+    /// The epoch of the revocations it holds.
+    pub epoch: u64,
+    /// How often it announces itself.
+    pub period: Duration,
+}
+
+/// The content of a presence cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the presence cannot be read: {0}")]
+pub struct PresenceError(String);
+
+#[derive(Serialize)]
+struct Body<'a> {
+    addresses: &'a [SocketAddr],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<Vec<String>>,
+    features: &'a [String],
+    apps: &'a BTreeMap<String, String>,
+    epoch: u64,
+    period: u64,
+}
+
+impl Presence {
+    /// The message of a presence envelope.
+    pub fn encode(&self) -> Vec<u8> {
+        let links = self.links.as_ref();
+        let body = Body {
+            addresses: &self.addresses[..self.addresses.len().min(MAX_ADDRESSES)],
+            links: links.map(|links| links.iter().take(MAX_LINKS).map(|name| encode_hex(&name.0)).collect()),
+            features: &self.features,
+            apps: &self.apps,
+            epoch: self.epoch,
+            period: self.period.as_secs(),
+        };
+        // Strings, numbers and string keys always serialize.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// Reads the message of a presence envelope.
+    ///
+    /// # Errors
+    /// If it is over 4 KiB, no strict JSON object, or a field has another type or too many parts.
+    pub fn decode(message: &[u8]) -> Result<Self, PresenceError> {
+        if message.len() > MAX_PRESENCE {
+            return Err(PresenceError(format!("{} bytes are more than {MAX_PRESENCE}", message.len())));
+        }
+        let fields = strict_json::parse_object(message, 4).map_err(|error| PresenceError(error.to_string()))?;
+        let links = match fields.get("links") {
+            None => None,
+            Some(_) => Some(list(&fields, "links", MAX_LINKS, |text| decode_hex(text).map(LinkName))?),
+        };
+        Ok(Presence {
+            addresses: list(&fields, "addresses", MAX_ADDRESSES, |text| text.parse().ok())?,
+            links,
+            features: list(&fields, "features", MAX_FEATURES, |text| (text.len() <= 32).then(|| text.to_owned()))?,
+            apps: apps(&fields)?,
+            epoch: number(&fields, "epoch")?,
+            period: Duration::from_secs(number(&fields, "period")?),
+        })
+    }
+}
+
+fn wrong(field: &str) -> PresenceError {
+    PresenceError(format!("the field \"{field}\" is missing or wrong"))
+}
+
+fn number(fields: &Map<String, Value>, name: &str) -> Result<u64, PresenceError> {
+    fields.get(name).and_then(Value::as_u64).ok_or_else(|| wrong(name))
+}
+
+fn list<T>(
+    fields: &Map<String, Value>,
+    name: &str,
+    most: usize,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Vec<T>, PresenceError> {
+    let values = fields.get(name).and_then(Value::as_array).filter(|values| values.len() <= most);
+    let values = values.ok_or_else(|| wrong(name))?;
+    values.iter().map(|value| value.as_str().and_then(&read).ok_or_else(|| wrong(name))).collect()
+}
+
+fn apps(fields: &Map<String, Value>) -> Result<BTreeMap<String, String>, PresenceError> {
+    let apps = fields.get("apps").and_then(Value::as_object).filter(|apps| apps.len() <= MAX_APPS);
+    let read = |(title, version): (&String, &Value)| {
+        let version = version.as_str().filter(|version| (1..=64).contains(&version.len()))?;
+        Title::for_application(title).ok().map(|_| (title.clone(), version.to_owned()))
+    };
+    apps.ok_or_else(|| wrong("apps"))?.iter().map(|entry| read(entry).ok_or_else(|| wrong("apps"))).collect()
+}
+
+/// What a verified envelope is to the core. Read before the core is asked, so that nothing is decoded under its lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// For the applications.
+    Application,
+    /// A member announces itself.
+    Presence(Box<Presence>),
+    /// A member leaves.
+    Leave,
+    /// A title of the protocol that this version does nothing with: kept and relayed.
+    OtherProtocol,
+    /// A title of the protocol whose content cannot be read.
+    Unreadable,
+}
+
+impl Content {
+    /// Reads what the core needs of an envelope.
+    pub fn of(envelope: &Verified<Envelope>) -> Self {
+        match envelope.title() {
+            PRESENCE_TITLE => match Presence::decode(&envelope.message()) {
+                Ok(presence) => Content::Presence(Box::new(presence)),
+                Err(_) => Content::Unreadable,
+            },
+            LEAVE_TITLE if envelope.message().is_empty() => Content::Leave,
+            LEAVE_TITLE => Content::Unreadable,
+            title if title.starts_with(Title::PROTOCOL_PREFIX) => Content::OtherProtocol,
+            _ => Content::Application,
+        }
+    }
+
+    /// Whether it goes to the log. Presences and leaves live in the member table instead.
+    pub fn is_logged(&self) -> bool {
+        matches!(self, Content::Application | Content::OtherProtocol)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn full() -> Presence {
+        Presence {
+            addresses: vec!["127.0.0.1:7000".parse().unwrap(), "[2001:db8::1]:1".parse().unwrap()],
+            links: Some(vec![LinkName([1; 8]), LinkName([0xAB; 8])]),
+            features: vec!["requests".into()],
+            apps: BTreeMap::from([("chat".into(), "1".into())]),
+            epoch: 7,
+            period: Duration::from_secs(200),
+        }
+    }
+
+    #[test]
+    fn a_presence_is_read_as_it_was_written() {
+        for presence in [full(), Presence { links: None, ..full() }, Presence::default()] {
+            assert_eq!(Presence::decode(&presence.encode()), Ok(presence));
+        }
+    }
+
+    #[test]
+    fn too_many_parts_wrong_types_and_repeated_keys_are_refused() {
+        let good = String::from_utf8(full().encode()).unwrap();
+        let many = format!("[{}]", vec!["\"1.2.3.4:5\""; 5].join(","));
+        for (from, to) in [
+            (r#"["127.0.0.1:7000","[2001:db8::1]:1"]"#, many.as_str()),
+            (r#""epoch":7"#, r#""epoch":7.0"#),
+            (r#""epoch":7"#, r#""epoch":-7"#),
+            (r#""epoch":7"#, r#""epoch":7,"epoch":7"#),
+            (r#""epoch":7,"#, ""),
+            (r#"127.0.0.1:7000"#, "localhost:7000"),
+            (r#"0101010101010101"#, "01"),
+            (r#"{"chat":"1"}"#, r#"{"sealnet/x":"1"}"#),
+        ] {
+            assert!(good.contains(from), "{from}");
+            assert!(Presence::decode(good.replace(from, to).as_bytes()).is_err(), "{to}");
+        }
+        assert!(Presence::decode(&vec![b' '; MAX_PRESENCE + 1]).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let _ = Presence::decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What can be set about the overlay. Three presets cover what networks need; single fields are for tests and studies.
+
+use std::time::Duration;
+
+/// How this node keeps itself connected. Begin with a preset and change as little as possible.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Links to have, in both directions together; a smaller network links everyone with everyone. More links survive
+    /// more failures at once and cost more copies of every broadcast: keep 8 unless you study the effect.
+    pub target_links: usize,
+    /// Above this many links the newest that nobody needs is closed. At least `target_links`.
+    pub max_links: usize,
+    /// How many links others may open to this node. Raise it on a node that introduces many at once (a genesis node:
+    /// 256); everyone else needs no more than 32.
+    pub inbound_links: usize,
+    /// A link that was silent this long is asked for a sign of life.
+    pub ping_after: Duration,
+    /// A link that was silent this long is closed. At least twice `ping_after`.
+    pub dead_after: Duration,
+    /// The shortest time between two announcements of this node's presence.
+    pub announce_every: Duration,
+    /// How soon a change of links is announced.
+    pub announce_within: Duration,
+    /// The shortest time between two dials of addresses that nobody vouched for.
+    pub hint_every: Duration,
+    /// The first pause before an address is tried again; doubles with every failure.
+    pub retry_first: Duration,
+    /// The longest pause before a genesis node or a former neighbour is tried again.
+    pub retry_most: Duration,
+    /// The shortest time between two questions for members, to the same neighbour.
+    pub ask_every: Duration,
+    /// A member to whom nobody has named a link for this long counts as unreachable.
+    pub unreachable_after: Duration,
+    /// Whether to announce who one is linked with. Others then see broken parts sooner, and an attacker sees a map.
+    pub publish_links: bool,
+    /// How long broadcasts are kept at most, whatever lifetime they ask for.
+    pub keep: Duration,
+    /// Whether a node without a log wants what was said before it came (within `keep`).
+    pub history: bool,
+    /// How many ids are remembered; about 150 bytes each.
+    pub index_capacity: usize,
+    /// How many members are known at most.
+    pub member_capacity: usize,
+}
+
+impl Settings {
+    /// Everything on one machine: quick to notice and to retry, no care about addresses.
+    pub fn local() -> Self {
+        Settings {
+            target_links: 8,
+            max_links: 12,
+            inbound_links: 256,
+            ping_after: Duration::from_secs(4),
+            dead_after: Duration::from_secs(10),
+            announce_every: Duration::from_secs(1),
+            announce_within: Duration::from_millis(200),
+            hint_every: Duration::ZERO,
+            retry_first: Duration::from_millis(200),
+            retry_most: Duration::from_secs(5),
+            ask_every: Duration::from_secs(1),
+            unreachable_after: Duration::from_secs(3),
+            publish_links: true,
+            keep: Duration::from_secs(24 * 3600),
+            history: true,
+            index_capacity: 1_000_000,
+            member_capacity: 4096,
+        }
+    }
+
+    /// One site with a quick and trusted wire.
+    pub fn lan() -> Self {
+        Settings {
+            inbound_links: 32,
+            hint_every: Duration::from_secs(1),
+            retry_first: Duration::from_secs(1),
+            retry_most: Duration::from_secs(30),
+            ask_every: Duration::from_secs(2),
+            announce_within: Duration::from_secs(1),
+            ..Settings::local()
+        }
+    }
+
+    /// Nodes anywhere.
+    pub fn wan() -> Self {
+        Settings {
+            ping_after: Duration::from_secs(20),
+            dead_after: Duration::from_secs(60),
+            announce_every: Duration::from_secs(10),
+            announce_within: Duration::from_secs(2),
+            hint_every: Duration::from_secs(10),
+            retry_first: Duration::from_secs(2),
+            retry_most: Duration::from_secs(60),
+            ask_every: Duration::from_secs(10),
+            unreachable_after: Duration::from_secs(30),
+            publish_links: false,
+            ..Settings::lan()
+        }
+    }
+}
+
+impl Default for Settings {
+    /// [`Settings::wan`]: what holds anywhere.
+    fn default() -> Self {
+        Settings::wan()
+    }
+}
