@@ -30,7 +30,7 @@ use super::{
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// JSON: who the sender is. It stays bytes here, so that one that comes at the
+    /// JSON, read with [`Hello::decode`](super::Hello::decode). It stays bytes here, so that one that comes at the
     /// wrong time is never parsed.
     Hello(Bytes),
     /// Eight bytes of the asker's choice.

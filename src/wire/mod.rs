@@ -1,4 +1,4 @@
-//! What travels on a link: the preamble, frames and their limits (protocol, section 3).
+//! What travels on a link: the preamble, frames and their limits, HELLO (protocol, section 3).
 //!
 //! Pure: bytes in, frames out, and back. A link's plaintext is one stream of bytes; [`FrameDecoder`] cuts it into
 //! [`Frame`]s, [`Frame::encode_into`] makes it. Envelopes, certificates, revocation lists and reconciliation messages
@@ -7,8 +7,10 @@
 mod decode;
 mod decoder;
 mod encode;
+pub(crate) mod fields;
 mod frame;
 mod goodbye;
+mod hello;
 mod ids;
 mod kind;
 mod peers;
@@ -18,8 +20,10 @@ mod short_text;
 
 pub use decoder::{FrameDecoder, FrameError};
 pub use encode::FrameTooLong;
+pub use fields::FieldError;
 pub use frame::Frame;
 pub use goodbye::{Goodbye, GoodbyeCode};
+pub use hello::{Hello, HelloError};
 pub use ids::{EnvelopeIds, IdList, ListedId, NodeIds};
 pub use kind::{Kind, OptionalKind};
 pub use peers::{PeersWanted, WhichPeers};
