@@ -6,8 +6,10 @@
 //! |---|---|
 //! | [`identity`] | Ed25519 identities, names of nodes and networks, the one rule of verification |
 //! | [`envelope`] | what is said: envelopes, ids, `Verified` |
+//! | [`wire`] | what travels on a link: frames, HELLO, limits |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod envelope;
 pub mod identity;
+pub mod wire;

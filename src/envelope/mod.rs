@@ -6,6 +6,7 @@
 mod id;
 mod parse;
 mod scheme;
+mod strict_json;
 mod time;
 mod title;
 
@@ -14,3 +15,5 @@ pub use parse::{Draft, Envelope, EnvelopeError, MAX_ENVELOPE, MAX_MESSAGE, Messa
 pub use scheme::{InvalidEnvelope, Open, Scheme, Signed, Verified, Verifier, VerifyError};
 pub use time::{Lifetime, Timestamp};
 pub use title::{Title, TitleError};
+
+pub(crate) use strict_json::parse_object;
