@@ -4,7 +4,7 @@
 //!
 //! | room | holds |
 //! |---|---|
-//! | [`identity`] | Ed25519 identities, names of nodes and networks, the one rule of verification |
+//! | [`identity`] | Ed25519 identities, names of nodes and networks, key files, the one rule of verification |
 //! | [`envelope`] | what is said: envelopes, ids, `Verified` |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
