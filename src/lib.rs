@@ -6,8 +6,10 @@
 //! |---|---|
 //! | [`identity`] | Ed25519 identities, names of nodes and networks, key files, the one rule of verification |
 //! | [`envelope`] | what is said: envelopes, ids, `Verified` |
+//! | [`access`] | closed networks: certificates of membership, revocations |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod access;
 pub mod envelope;
 pub mod identity;
