@@ -1,4 +1,5 @@
-//! Who somebody is: Ed25519 identities, the names of nodes and networks, and the one rule of verification.
+//! Who somebody is: Ed25519 identities, the names of nodes and networks, key files, and the one rule of
+//! verification.
 //!
 //! This is the ground floor: it uses no other room, and every signature made or checked anywhere in the crate passes
 //! through [`Identity`] and [`PublicKey`].
@@ -7,16 +8,20 @@ mod address;
 mod domain;
 mod hex;
 mod key_cache;
+mod key_file;
 mod keypair;
 mod network;
+mod network_key;
 mod node_id;
 mod public_key;
 
 pub use address::{AddressError, NodeAddress};
 pub use domain::Domain;
 pub use key_cache::KeyCache;
+pub use key_file::{KeyFileError, KeyFileProblem, Overwrite, Saved, read_id_file, read_secret_file, write_id_file};
 pub use keypair::{Identity, RandomnessError};
 pub use network::{NetworkHash, NetworkName, NetworkNameError};
+pub use network_key::NetworkKey;
 pub use node_id::{NodeId, NodeIdError};
 pub use public_key::{KeyError, PublicKey, SelfTestError, Signature, SignatureError, self_test};
 

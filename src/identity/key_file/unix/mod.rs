@@ -1,0 +1,8 @@
+//! Key files where files have owners and modes.
+
+mod folder;
+mod read;
+mod write;
+
+pub(super) use read::{read_public_file, read_secret_file};
+pub(in super::super) use write::save;
