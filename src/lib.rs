@@ -5,9 +5,11 @@
 //! | room | holds |
 //! |---|---|
 //! | [`identity`] | Ed25519 identities, names of nodes and networks, the one rule of verification |
+//! | [`noise`] | the Noise state machine, patterns as data |
 //! | [`envelope`] | what is said: envelopes, ids, `Verified` |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod envelope;
 pub mod identity;
+pub mod noise;
