@@ -1,3 +1,4 @@
 //! What the crate promises, seen from outside; one module per subject.
 
+mod noise_snow;
 mod noise_vectors;
