@@ -1,3 +1,6 @@
-//! Tests of the crate from outside, grouped by what they promise. One program, because each one links the world.
+//! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
 mod keys;
+mod noise_handshake;
+mod noise_snow;
+mod noise_vectors;
