@@ -92,8 +92,7 @@ impl Index {
     /// that what was forgotten cannot come back as new.
     pub(super) fn claim(&mut self, envelope: &Envelope, keep: Duration) {
         let (id, time, sender) = (envelope.id(), envelope.time(), envelope.sender());
-        let entry =
-            Entry { time, sender, judgement: Judgement::Claimed, kept: !envelope.lifetime().is_live_only() };
+        let entry = Entry { time, sender, judgement: Judgement::Claimed, kept: !envelope.lifetime().is_live_only() };
         if self.entries.insert(id, entry).is_some() {
             return;
         }

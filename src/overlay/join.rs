@@ -170,7 +170,8 @@ impl Core {
             Some(until) => now.instant >= until,
             None => link.genesis && enough,
         };
-        let leaving: Vec<_> = self.links.iter().filter(|(_, link)| over(link) && !link.closing).map(|(id, _)| *id).collect();
+        let leaving: Vec<_> =
+            self.links.iter().filter(|(_, link)| over(link) && !link.closing).map(|(id, _)| *id).collect();
         for link in leaving {
             if self.join.phase == Phase::Settling {
                 self.event(CoreEvent::Join(JoinStep::LeftGenesis));

@@ -475,7 +475,7 @@ fn reason_of(code: GoodbyeCode) -> Reason {
         GoodbyeCode::VisitDone => Reason::VisitDone,
         GoodbyeCode::Idle => Reason::Idle,
         GoodbyeCode::Renewed => Reason::Renewed,
-        GoodbyeCode::NetworkShuttingDown => Reason::NetworkShutDown,
+        GoodbyeCode::NetworkShutdown => Reason::NetworkShutDown,
         _ => Reason::PeerRefused,
     }
 }

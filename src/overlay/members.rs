@@ -61,7 +61,13 @@ pub(super) struct Members {
 
 impl Members {
     pub(super) fn new(capacity: usize) -> Self {
-        Members { slots: BTreeMap::new(), ids: BTreeMap::new(), named: BTreeMap::new(), present: 0, capacity: capacity.max(1) }
+        Members {
+            slots: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            named: BTreeMap::new(),
+            present: 0,
+            capacity: capacity.max(1),
+        }
     }
 
     /// Whether an envelope for the slot of its sender is the newest.
@@ -178,13 +184,21 @@ impl Members {
         Some(&self.slots.get(self.ids.get(id)?)?.envelope)
     }
 
-    /// The ids of all slots.
+    /// Everybody there is a slot for, those who left included.
+    pub(super) fn ids(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.slots.keys().copied()
+    }
+
+    /// The ids of all slots' envelopes.
     pub(super) fn slot_ids(&self) -> impl Iterator<Item = EnvelopeId> + '_ {
         self.ids.keys().copied()
     }
 
     /// The bytes of the presences of those `ids` that have not left.
-    pub(super) fn presences<'a>(&'a self, ids: impl IntoIterator<Item = NodeId> + 'a) -> impl Iterator<Item = Bytes> + 'a {
+    pub(super) fn presences<'a>(
+        &'a self,
+        ids: impl IntoIterator<Item = NodeId> + 'a,
+    ) -> impl Iterator<Item = Bytes> + 'a {
         ids.into_iter().filter_map(|id| self.presence(&id).map(|(_, envelope)| envelope.as_bytes().clone()))
     }
 
@@ -251,7 +265,12 @@ mod tests {
         Now { instant: Instant::at(Duration::from_secs(second)), wall: wall(second) }
     }
 
-    fn announce(members: &mut Members, n: u8, second: u64, links: Option<&[u8]>) -> Result<Option<MemberState>, Reason> {
+    fn announce(
+        members: &mut Members,
+        n: u8,
+        second: u64,
+        links: Option<&[u8]>,
+    ) -> Result<Option<MemberState>, Reason> {
         let scheme = Open::new(NetworkHash::plain(&"t".parse().unwrap()), id(n));
         let presence = links.map(|links| Presence {
             links: Some(links.iter().map(|n| LinkName::from(&id(*n))).collect()),
@@ -291,7 +310,10 @@ mod tests {
         assert_eq!(members.review(now(3), after, |_| false), []);
         assert_eq!(members.review(now(4), after, |_| false), [(id(2), MemberState::Unreachable)]);
         assert_eq!(announce(&mut members, 2, 5, Some(&[])), Ok(None), "its own word does not make it reachable");
-        assert_eq!(members.review(now(5), after, |member| *member == id(2)).first(), Some(&(id(2), MemberState::Present)));
+        assert_eq!(
+            members.review(now(5), after, |member| *member == id(2)).first(),
+            Some(&(id(2), MemberState::Present))
+        );
         assert_eq!(members.count(), 2);
     }
 

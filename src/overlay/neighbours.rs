@@ -34,7 +34,9 @@ impl Core {
             self.dial_members(now);
             self.shed(now);
         }
-        if self.needs_genesis() && let Some(place) = self.choose_genesis(now) {
+        if self.needs_genesis()
+            && let Some(place) = self.choose_genesis(now)
+        {
             self.new_dial(Target::Genesis(place));
         }
         self.joining_maintained(now);
@@ -84,7 +86,8 @@ impl Core {
         if self.members.count() <= self.busy().len() + 1 {
             return;
         }
-        let since = |link: &super::links::Link| link.asked.is_none_or(|at| now.instant.since(at) >= self.settings.ask_every);
+        let since =
+            |link: &super::links::Link| link.asked.is_none_or(|at| now.instant.since(at) >= self.settings.ask_every);
         let able = self.links.iter().filter(|(_, link)| !link.closing && since(link)).map(|(id, _)| *id);
         if let Some(link) = able.choose_stable(&mut self.rng) {
             self.ask_peers(now, link, WhichPeers::RandomMembers);

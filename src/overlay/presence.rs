@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::envelope::{Envelope, Title, Verified, strict_json};
+use crate::envelope::{Envelope, Title, Verified, parse_object};
 use crate::identity::{NodeId, decode_hex, encode_hex};
 
 /// The title of a presence.
@@ -93,7 +93,7 @@ impl Presence {
         if message.len() > MAX_PRESENCE {
             return Err(PresenceError(format!("{} bytes are more than {MAX_PRESENCE}", message.len())));
         }
-        let fields = strict_json::parse_object(message, 4).map_err(|error| PresenceError(error.to_string()))?;
+        let fields = parse_object(message, 4).map_err(|error| PresenceError(error.to_string()))?;
         let links = match fields.get("links") {
             None => None,
             Some(_) => Some(list(&fields, "links", MAX_LINKS, |text| decode_hex(text).map(LinkName))?),
