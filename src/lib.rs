@@ -18,6 +18,7 @@ pub mod access;
 pub mod envelope;
 pub mod identity;
 pub mod log;
+pub mod node;
 pub mod noise;
 pub mod overlay;
 pub mod wire;

@@ -13,7 +13,7 @@ use std::str::FromStr;
 /// assert!("line\nbreak".parse::<Title>().is_err());
 /// # Ok::<(), sealnet::envelope::TitleError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Title(Box<str>);
 
 /// Why a text is no title.

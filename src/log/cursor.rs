@@ -75,7 +75,7 @@ pub enum CursorError {
 }
 
 impl Cursor {
-    pub(super) const fn new(instance: LogInstance, position: Position) -> Self {
+    pub(crate) const fn new(instance: LogInstance, position: Position) -> Self {
         Cursor { instance, position }
     }
 

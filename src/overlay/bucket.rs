@@ -6,7 +6,7 @@ use super::Instant;
 
 /// Holds up to `burst` tokens and gains one every `every`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct TokenBucket {
+pub(crate) struct TokenBucket {
     burst: u32,
     every: Duration,
     tokens: u32,
@@ -15,12 +15,12 @@ pub(super) struct TokenBucket {
 
 impl TokenBucket {
     /// A full bucket.
-    pub(super) fn new(burst: u32, every: Duration, now: Instant) -> Self {
+    pub(crate) fn new(burst: u32, every: Duration, now: Instant) -> Self {
         TokenBucket { burst, every, tokens: burst, counted: now }
     }
 
     /// Takes one token, if there is one.
-    pub(super) fn take(&mut self, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
         let gained = now.since(self.counted).as_nanos().checked_div(self.every.as_nanos());
         let gained = gained.map_or(u32::MAX, |gained| u32::try_from(gained).unwrap_or(u32::MAX));
         if gained >= self.burst - self.tokens {

@@ -29,6 +29,7 @@ mod tickets;
 mod timers;
 
 pub use self::core::{ClockWentBack, Core, Setup};
+pub(crate) use bucket::TokenBucket;
 pub use intake::{Claimed, Judged, Offer, Verdicts};
 pub use links::{LinkInfo, Opening, Refused};
 pub use members::{Member, MemberState};

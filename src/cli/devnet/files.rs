@@ -1,0 +1,79 @@
+//! The keys and configurations of a devnet, as files: what a person would have made by hand.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+
+use crate::identity::{Identity, KeyFileError, Overwrite, RandomnessError};
+
+/// Why the files were not made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FilesError {
+    /// A file or folder.
+    #[error("cannot write {path}: {error}", path = .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A key file.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// No randomness.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+    /// No port.
+    #[error("no free port on 127.0.0.1: {0}")]
+    Port(io::Error),
+}
+
+/// Makes keys (kept from an earlier run) and configurations (new, with ports that are free now) for `nodes` nodes under
+/// `folder`. The first is the genesis node. Returns the configuration files in order.
+pub(super) fn make(folder: &Path, nodes: usize) -> Result<Vec<PathBuf>, FilesError> {
+    let (keys, configs) = (folder.join("keys"), folder.join("config"));
+    fs::create_dir_all(&configs).map_err(|error| FilesError::Io { path: configs.clone(), error })?;
+    let ports = free_ports(nodes).map_err(FilesError::Port)?;
+    let mut files = Vec::with_capacity(nodes);
+    for (place, listen) in ports.iter().enumerate() {
+        let name = name(place);
+        let key = keys.join(format!("{name}.pem"));
+        if key.try_exists().unwrap_or(false) {
+            // Refuses a key that has become unusable instead of replacing it.
+            Identity::load(&key)?;
+        } else {
+            Identity::generate()?.save(&key, Overwrite::Refuse)?;
+        }
+        let file = configs.join(format!("{name}.toml"));
+        let text = config(&name, *listen, (place > 0).then_some(ports[0]));
+        fs::write(&file, text).map_err(|error| FilesError::Io { path: file.clone(), error })?;
+        files.push(file);
+    }
+    Ok(files)
+}
+
+/// What the node at this place is called.
+pub(super) fn name(place: usize) -> String {
+    if place == 0 { "genesis".to_owned() } else { format!("node-{}", place + 1) }
+}
+
+fn config(name: &str, listen: SocketAddr, genesis: Option<SocketAddr>) -> String {
+    let mut text = format!(
+        "# Made by `sealnet devnet`, and made anew with free ports at each start.\n\
+         network = \"devnet\"\nidentity = \"../keys/{name}.pem\"\nlisten = \"{listen}\"\npreset = \"local\"\n"
+    );
+    if let Some(genesis) = genesis {
+        // Writing to a string does not fail.
+        let _ = writeln!(text, "genesis = [{{ address = \"{genesis}\", id_file = \"../keys/genesis.id\" }}]");
+    }
+    text
+}
+
+/// Ports nobody listens on now, all different.
+fn free_ports(count: usize) -> io::Result<Vec<SocketAddr>> {
+    let held: Vec<TcpListener> =
+        (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
+    held.iter().map(TcpListener::local_addr).collect()
+}

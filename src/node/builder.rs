@@ -1,0 +1,339 @@
+//! Starting a node.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::envelope::{Open, Scheme, Signed, Title, TitleError};
+use crate::identity::{
+    Identity, NetworkHash, NetworkKey, NetworkName, NodeAddress, NodeId, RandomnessError, SelfTestError, self_test,
+};
+use crate::link::{Channel, NoiseChannel, PlainChannel};
+use crate::log::{LogInstance, MemoryLog};
+use crate::overlay::{Core, Settings, Setup};
+use crate::wire::{Hello, HelloError};
+
+use super::clock::{Clock, RunningClock};
+use super::handle::{Node, SecureNode};
+use super::listener;
+use super::shared::{Parts, Shared};
+
+/// What this program can do beyond the first version of the protocol; announced in HELLO.
+const FEATURES: [&str; 1] = ["requests"];
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The listening address cannot be had.
+    #[error("cannot listen on {address}: {why}", why = explain_listen(.error))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// This build judges signatures differently from the rest of the network.
+    #[error(transparent)]
+    SelfTest(#[from] SelfTestError),
+    /// The operating system gave no random bytes.
+    #[error(transparent)]
+    Randomness(#[from] RandomnessError),
+    /// The link layer could not be set up.
+    #[error("the secure channel cannot be set up: {0}")]
+    Channel(#[from] crate::noise::NoiseError),
+    /// The name of an application is no title.
+    #[error("an application cannot have this title: {0}")]
+    Application(#[from] TitleError),
+    /// What the node would say of itself does not fit into a HELLO.
+    #[error("this node's HELLO cannot be made: {0}; give it fewer applications, or shorter names")]
+    Hello(#[from] HelloError),
+    /// There is no runtime.
+    #[error("a node needs a tokio runtime: start it from async code")]
+    NoRuntime,
+}
+
+fn explain_listen(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is in use; stop the other program, or set another `listen` address".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; set `listen` to one of its own, or to 0.0.0.0".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => "not allowed; choose a port above 1023".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Marks a builder of a plain node.
+#[derive(Debug)]
+pub struct Plain(NodeId);
+
+/// Marks a builder of a secure node.
+#[derive(Debug)]
+pub struct Secure {
+    identity: Arc<Identity>,
+    network_key: Option<NetworkKey>,
+}
+
+/// Puts a node together. Everything has a default but the network's name, and on a secure network the identity.
+///
+/// ```no_run
+/// use sealnet::identity::Identity;
+/// use sealnet::node::SecureNode;
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let identity = Identity::load("keys/peer.pem".as_ref())?;
+/// let node = SecureNode::builder("demo".parse()?, identity)
+///     .listen("127.0.0.1:7001".parse()?)
+///     .genesis("sealnet://3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29@127.0.0.1:7000".parse()?)
+///     .start()
+///     .await?;
+/// node.broadcast("chat", "hello").await?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct Builder<Kind> {
+    kind: Kind,
+    network: NetworkName,
+    options: Options,
+    marker: PhantomData<Kind>,
+}
+
+#[derive(Debug)]
+struct Options {
+    listen: Option<SocketAddr>,
+    advertise: Vec<SocketAddr>,
+    genesis: Vec<NodeAddress>,
+    overlay: Settings,
+    log: crate::log::Settings,
+    apps: BTreeMap<Title, String>,
+    channel: Option<Arc<dyn Channel>>,
+    clock: Clock,
+    seed: Option<[u8; 32]>,
+    bad_title: Option<TitleError>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            listen: None,
+            advertise: Vec::new(),
+            genesis: Vec::new(),
+            overlay: Settings::default(),
+            log: crate::log::Settings::default(),
+            apps: BTreeMap::new(),
+            channel: None,
+            clock: Clock::System,
+            seed: None,
+            bad_title: None,
+        }
+    }
+}
+
+impl Node {
+    /// A node of the plain network `network`: nothing is encrypted or signed. For learning, and for wires that are
+    /// trusted already. Its name is random and only claimed.
+    ///
+    /// # Errors
+    /// If the operating system gives no random bytes for its name.
+    pub fn builder(network: NetworkName) -> Result<Builder<Plain>, RandomnessError> {
+        let mut id = [0; 32];
+        getrandom::fill(&mut id)?;
+        Ok(Builder::new(Plain(NodeId::from_bytes(id)), network))
+    }
+}
+
+impl SecureNode {
+    /// A node of the secure network `network`, known as `identity`.
+    pub fn builder(network: NetworkName, identity: Identity) -> Builder<Secure> {
+        Builder::new(Secure { identity: Arc::new(identity), network_key: None }, network)
+    }
+}
+
+impl<Kind> Builder<Kind> {
+    fn new(kind: Kind, network: NetworkName) -> Self {
+        Builder { kind, network, options: Options::default(), marker: PhantomData }
+    }
+
+    /// Listens here. Port 0 lets the system choose. Without it the node only dials.
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.options.listen = Some(address);
+        self
+    }
+
+    /// Announces this address instead of the one it listens at: behind a translating router, for instance. At most four.
+    pub fn advertise(mut self, address: SocketAddr) -> Self {
+        self.options.advertise.push(address);
+        self
+    }
+
+    /// Joins through the node at `address`. May be called several times: any of them will do. Without one the node is
+    /// the first of its network.
+    pub fn genesis(mut self, address: NodeAddress) -> Self {
+        self.options.genesis.push(address);
+        self
+    }
+
+    /// How it keeps itself connected; [`Settings::wan`] if nothing is said.
+    pub fn overlay(mut self, settings: Settings) -> Self {
+        self.options.overlay = settings;
+        self
+    }
+
+    /// How much it keeps.
+    pub fn log(mut self, settings: crate::log::Settings) -> Self {
+        self.options.log = settings;
+        self
+    }
+
+    /// Tells others that it runs the application with this title, in this version.
+    pub fn app(mut self, title: &str, version: &str) -> Self {
+        match Title::for_application(title) {
+            Ok(title) => drop(self.options.apps.insert(title, version.to_owned())),
+            Err(error) => self.options.bad_title = Some(error),
+        }
+        self
+    }
+
+    /// Makes links in another way than the network's own: see [`Channel`].
+    pub fn channel(mut self, channel: Arc<dyn Channel>) -> Self {
+        self.options.channel = Some(channel);
+        self
+    }
+
+    /// Takes the time from somewhere else.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.options.clock = clock;
+        self
+    }
+
+    /// Makes the node's random choices repeatable. Keys and handshakes are never made from it.
+    pub fn seed(mut self, seed: [u8; 32]) -> Self {
+        self.options.seed = Some(seed);
+        self
+    }
+}
+
+impl Builder<Plain> {
+    /// Claims this name instead of a random one.
+    pub fn id(mut self, id: NodeId) -> Self {
+        self.kind = Plain(id);
+        self
+    }
+
+    /// Starts the node; it listens, and joins by itself.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(self) -> Result<Node, StartError> {
+        let (id, network) = (self.kind.0, NetworkHash::plain(&self.network));
+        let own = self.options.channel.clone();
+        let channel = own.unwrap_or_else(|| Arc::new(PlainChannel::new(network, id)));
+        start(self.options, Arc::new(Open::new(network, id)), channel, false).await
+    }
+}
+
+impl Builder<Secure> {
+    /// Links only with nodes that hold this key too.
+    pub fn network_key(mut self, key: NetworkKey) -> Self {
+        self.kind.network_key = Some(key);
+        self
+    }
+
+    /// Starts the node; it listens, and joins by itself.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start(self) -> Result<SecureNode, StartError> {
+        self_test()?;
+        let Secure { identity, network_key } = self.kind;
+        let network = NetworkHash::secure(&self.network);
+        let channel: Arc<dyn Channel> = match self.options.channel.clone() {
+            Some(channel) => channel,
+            None => Arc::new(NoiseChannel::new(identity.clone(), network, network_key.as_ref())?),
+        };
+        start(self.options, Arc::new(Signed::new(network, identity)), channel, true).await.map(SecureNode)
+    }
+}
+
+async fn start(
+    options: Options,
+    scheme: Arc<dyn Scheme>,
+    channel: Arc<dyn Channel>,
+    is_secure: bool,
+) -> Result<Node, StartError> {
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(StartError::NoRuntime);
+    }
+    if let Some(error) = options.bad_title {
+        return Err(error.into());
+    }
+    let listener = match options.listen {
+        Some(address) => Some(TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?),
+        None => None,
+    };
+    let listen = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+    let own = scheme.own_id();
+    let clock = RunningClock::start(options.clock);
+    let announce_link_addresses = options.advertise.is_empty() && listen.is_some_and(|at| at.ip().is_unspecified());
+    let addresses = if options.advertise.is_empty() {
+        listen.filter(|at| !at.ip().is_unspecified()).into_iter().collect()
+    } else {
+        options.advertise
+    };
+    // A genesis node may stand in its own list: one file then serves all.
+    let genesis: Vec<NodeAddress> = options.genesis.into_iter().filter(|at| !names_itself(at, own, listen)).collect();
+    let hello = hello(&options.apps, (!is_secure).then_some(own))?;
+    let setup = Setup {
+        own,
+        settings: options.overlay,
+        genesis: genesis.iter().map(NodeAddress::id).collect(),
+        addresses,
+        features: hello.features.clone(),
+        apps: options.apps.into_iter().map(|(title, version)| (title.to_string(), version)).collect(),
+        seed: match options.seed {
+            Some(seed) => seed,
+            None => random()?,
+        },
+    };
+    let core = Core::new(setup, clock.now());
+    let log = Arc::new(MemoryLog::new(LogInstance::from_bytes(random()?), own, options.log));
+    let parts = Parts { is_secure, scheme, channel, log, genesis, listen, announce_link_addresses, hello, clock, core };
+    let shared = Shared::new(parts);
+    if let Some(listener) = listener {
+        shared.tasks.spawn(listener::listen(shared.clone(), listener));
+    }
+    shared.tasks.spawn(shared.clone().run_timer());
+    let node = Node::new(shared.clone());
+    tracing::info!(node = %format_args!("{own:#}"), ?listen, secure = is_secure, "started");
+    let now = shared.now();
+    shared.with_core(|core| core.start(now));
+    Ok(node)
+}
+
+fn names_itself(genesis: &NodeAddress, own: NodeId, listen: Option<SocketAddr>) -> bool {
+    let here = listen.is_some_and(|at| genesis.host() == at.ip().to_string() && genesis.port() == at.port());
+    genesis.id() == Some(own) || (genesis.id().is_none() && here)
+}
+
+fn hello(apps: &BTreeMap<Title, String>, node: Option<NodeId>) -> Result<Hello, StartError> {
+    let agent = concat!("sealnet/", env!("CARGO_PKG_VERSION"));
+    let mut hello = Hello::new(agent, crate::envelope::Timestamp::default());
+    hello.features = FEATURES.map(str::to_owned).into();
+    hello.apps = apps.clone();
+    hello.node = node;
+    // What cannot be said would otherwise show at the first link only.
+    hello.encode()?;
+    Ok(hello)
+}
+
+fn random<const N: usize>() -> Result<[u8; N], RandomnessError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}

@@ -1,0 +1,325 @@
+//! The handle: what a program does with its node.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use crate::envelope::{Title, TitleError};
+use crate::identity::{NetworkHash, NodeAddress, NodeId};
+use crate::log::{Cursor, Usage};
+use crate::overlay::{Direction, LinkInfo, Member, MemberState, Reason, ReasonCounts};
+
+use super::direct::{self, SendError};
+use super::shared::{LinkHandle, Shared};
+use super::{Body, Event, Events, Publish, Subscription, dialer, link_task};
+
+/// A node stops within this time, whatever its neighbours do.
+const STOP_WITHIN: Duration = Duration::from_millis(500);
+
+/// A running node. A handle: clones are the same node. It stops when [`stop`](Node::stop) is called, or without good-bye
+/// when the last handle is dropped.
+#[derive(Clone)]
+pub struct Node {
+    inner: Arc<Handle>,
+}
+
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.shared.closing.cancel();
+        self.shared.cancel.cancel();
+    }
+}
+
+/// A running node of a secure network: every link is a Noise channel between proven identities, every broadcast is
+/// verified before it is relayed. Everything a [`Node`] can do, it can do.
+#[derive(Clone, Debug)]
+pub struct SecureNode(pub(super) Node);
+
+impl Deref for SecureNode {
+    type Target = Node;
+
+    fn deref(&self) -> &Node {
+        &self.0
+    }
+}
+
+impl From<SecureNode> for Node {
+    fn from(node: SecureNode) -> Node {
+        node.0
+    }
+}
+
+/// A node in numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Status {
+    /// Its name.
+    pub id: NodeId,
+    /// Where it listens, if it does.
+    pub listen: Option<SocketAddr>,
+    /// How many members are known, this node included.
+    pub members: usize,
+    /// How many links are open.
+    pub links: usize,
+    /// What its log holds.
+    pub log: Usage,
+    /// How many signatures it verified.
+    pub verifications: u64,
+    /// What was dropped, refused and closed, and why.
+    pub reasons: ReasonCounts,
+}
+
+/// Why a node could not connect as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The name could not be looked up.
+    #[error("the host {0} is unknown; check its spelling and this machine's name service")]
+    UnknownHost(String),
+    /// It did not become a link.
+    #[error("no link with {address}: {reason}")]
+    Failed {
+        /// Who and where.
+        address: String,
+        /// Why.
+        reason: Reason,
+    },
+}
+
+impl Node {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Node { inner: Arc::new(Handle { shared }) }
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
+    }
+
+    /// The node's name.
+    pub fn id(&self) -> NodeId {
+        self.shared().own
+    }
+
+    /// The network it belongs to.
+    pub fn network(&self) -> NetworkHash {
+        *self.shared().scheme.network()
+    }
+
+    /// Whether its links are encrypted and its broadcasts signed.
+    pub fn is_secure(&self) -> bool {
+        self.shared().is_secure
+    }
+
+    /// Where it listens, with the port the system gave it if none was asked for.
+    pub fn listen_address(&self) -> Option<SocketAddr> {
+        self.shared().listen
+    }
+
+    /// Its address for others' configuration; `None` if it does not listen.
+    pub fn address(&self) -> Option<NodeAddress> {
+        let listen = self.listen_address()?;
+        let id = self.is_secure().then(|| self.id());
+        NodeAddress::new(id, &listen.to_string()).ok()
+    }
+
+    /// Says something to everybody; goes out when awaited.
+    ///
+    /// The message is signed, kept in this node's log, and handed to its neighbours, who verify it and pass it on. It is
+    /// kept for a day for those who are away, unless [`lifetime`](Publish::lifetime) says otherwise.
+    ///
+    /// # Errors
+    /// See [`PublishError`](super::PublishError); nothing was published then.
+    pub fn broadcast(&self, title: &str, body: impl Into<Body>) -> Publish {
+        Publish::new(self.shared().clone(), title, body.into())
+    }
+
+    /// The broadcasts of one title, from now on.
+    ///
+    /// # Errors
+    /// If the title cannot be used.
+    pub fn subscribe(&self, title: &str) -> Result<Subscription, TitleError> {
+        Ok(self.subscription(Some(Title::for_application(title)?)))
+    }
+
+    /// The broadcasts of all titles, from now on.
+    pub fn subscribe_all(&self) -> Subscription {
+        self.subscription(None)
+    }
+
+    fn subscription(&self, title: Option<Title>) -> Subscription {
+        let shared = self.shared();
+        Subscription::new(shared.log.clone(), shared.appended.subscribe(), shared.cancel.clone(), title)
+    }
+
+    /// The place after everything this node has received so far.
+    pub fn cursor(&self) -> Cursor {
+        self.shared().log.end()
+    }
+
+    /// What happens at this node, from now on.
+    pub fn events(&self) -> Events {
+        Events::new(self.shared().events.subscribe(), self.shared().cancel.clone())
+    }
+
+    /// Everybody who belongs to the network and is not gone, this node included (`nodes_in_network`).
+    pub fn members(&self) -> Vec<Member> {
+        self.shared().with_core(|core| core.members())
+    }
+
+    /// What is known of a member's whereabouts; `None` if nobody ever heard of it.
+    pub fn member_state(&self, id: &NodeId) -> Option<MemberState> {
+        self.shared().with_core(|core| core.member_state(id))
+    }
+
+    /// The open links.
+    pub fn links(&self) -> Vec<LinkInfo> {
+        self.shared().with_core(|core| core.links())
+    }
+
+    /// The node in numbers.
+    pub fn status(&self) -> Status {
+        let shared = self.shared();
+        let (members, links, reasons) =
+            shared.with_core(|core| (core.member_count(), core.links().len(), core.counts().clone()));
+        Status {
+            id: self.id(),
+            listen: self.listen_address(),
+            members,
+            links,
+            log: shared.log.usage(),
+            verifications: shared.scheme.verifications(),
+            reasons,
+        }
+    }
+
+    /// Opens a link with the node at `address`, and keeps it like any other. Says who answered.
+    ///
+    /// # Errors
+    /// If nobody answers there, somebody else does, or there is a link already.
+    pub async fn connect(&self, address: &NodeAddress) -> Result<NodeId, ConnectError> {
+        let shared = self.shared();
+        let unknown = || ConnectError::UnknownHost(address.host().to_owned());
+        let mut failed = unknown();
+        for remote in dialer::resolve(address.host(), address.port()).await.map_err(|_| unknown())? {
+            match dialer::set_up(shared, None, address.id(), remote).await {
+                Ok(established) => {
+                    let peer = established.peer();
+                    shared.tasks.spawn(link_task::run(shared.clone(), established));
+                    return Ok(peer);
+                }
+                Err(reason) => failed = ConnectError::Failed { address: address.to_string(), reason },
+            }
+        }
+        Err(failed)
+    }
+
+    /// Closes the link with `peer`. Says whether there was one. The node may open it again if it has too few.
+    pub fn disconnect(&self, peer: &NodeId) -> bool {
+        self.shared().with_core(|core| {
+            let link = core.link_with(peer);
+            if let Some(link) = link {
+                core.close(link, Some(crate::wire::GoodbyeCode::Idle), Reason::Requested);
+            }
+            link.is_some()
+        })
+    }
+
+    /// Measures the round trip to a neighbour.
+    ///
+    /// # Errors
+    /// If there is no link with it, or it closes or does not answer within ten seconds.
+    pub async fn ping(&self, peer: &NodeId) -> Result<Duration, SendError> {
+        let mut events = self.events();
+        let now = self.shared().now();
+        self.shared()
+            .with_core(|core| core.link_with(peer).map(|link| core.send_ping(now, link)))
+            .ok_or(SendError::NotLinked(*peer))?;
+        let answer = async {
+            loop {
+                match events.next().await {
+                    Some(Event::Latency { peer: from, round_trip }) if from == *peer => return Ok(round_trip),
+                    Some(Event::LinkClosed { peer: from, .. }) if from == *peer => {
+                        return Err(SendError::Closed(*peer));
+                    }
+                    Some(_) => {}
+                    None => return Err(SendError::Closed(*peer)),
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), answer).await.unwrap_or(Err(SendError::Deadline(*peer)))
+    }
+
+    /// Sends a message to one neighbour alone, and waits until it has acknowledged it.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn send_to(&self, peer: &NodeId, title: &str, body: impl Into<Body>) -> Result<(), SendError> {
+        let title = Title::for_application(title)?;
+        let link = self.shared().with_core(|core| core.link_with(peer)).and_then(|link| self.shared().link(link));
+        direct::send(&link.ok_or(SendError::NotLinked(*peer))?, &title, body.into().into_bytes()).await
+    }
+
+    /// Sends a message to all neighbours but those in `except`, and nobody further. Says what became of each.
+    ///
+    /// # Errors
+    /// If the title cannot be used; nothing was sent then.
+    pub async fn send_to_neighbours(
+        &self,
+        title: &str,
+        body: impl Into<Body>,
+        except: &[NodeId],
+    ) -> Result<Vec<(NodeId, Result<(), SendError>)>, TitleError> {
+        let title = Title::for_application(title)?;
+        let body = body.into().into_bytes();
+        let links: Vec<LinkHandle> = {
+            let open = self.shared().with_core(|core| core.links());
+            let links = self.shared().links.read().unwrap_or_else(PoisonError::into_inner);
+            let wanted = open.iter().filter(|link| !except.contains(&link.peer));
+            wanted.filter_map(|link| links.get(&link.link).cloned()).collect()
+        };
+        // All at once: one slow neighbour delays nobody else's message.
+        let mut sending = tokio::task::JoinSet::new();
+        for link in links {
+            let (title, body) = (title.clone(), body.clone());
+            sending.spawn(async move { (link.peer, direct::send(&link, &title, body).await) });
+        }
+        Ok(sending.join_all().await)
+    }
+
+    /// Leaves the network: says so to everybody, closes every link with good-bye, frees the port. Done within half a
+    /// second, whatever the neighbours do; calling it again does nothing.
+    pub async fn stop(&self) {
+        let shared = self.shared();
+        if shared.begin_stopping() {
+            shared.emit(Event::Stopping);
+            shared.closing.cancel();
+            shared.announce_leave();
+            let now = shared.now();
+            shared.with_core(|core| core.stop(now));
+            shared.tasks.close();
+        }
+        // Links flush what is queued; whoever does not take it in time is cut off.
+        if tokio::time::timeout(STOP_WITHIN, shared.links_closed()).await.is_err() {
+            tracing::debug!("some neighbours did not take the good-bye in time");
+        }
+        shared.cancel.cancel();
+        shared.tasks.wait().await;
+    }
+
+    /// How many links the node opened itself.
+    pub fn outbound_links(&self) -> usize {
+        self.links().iter().filter(|link| link.direction == Direction::Outbound).count()
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("id", &self.id()).field("listen", &self.listen_address()).finish_non_exhaustive()
+    }
+}

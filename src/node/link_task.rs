@@ -1,0 +1,300 @@
+//! One link while it is open: a reader and a writer.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use crate::envelope::{Envelope, EnvelopeError, Verified};
+use crate::identity::NodeId;
+use crate::link::{Link, LinkError, Outbox, Reader, Writer};
+use crate::overlay::{self, DialId, Direction, LinkId, Offence, Opening, Reason, Refused};
+use crate::wire::{Frame, FrameError, GoodbyeCode, Hello};
+
+use super::direct::{Answers, Calls};
+use super::reasons::reason_of;
+use super::shared::{LinkHandle, Shared};
+
+/// Envelopes offered to the core at once.
+const BATCH: usize = 64;
+const BATCH_BYTES: usize = 256 << 10;
+/// How long a closing link is still read: what the other node sent before it knew is not lost.
+const DRAIN: Duration = Duration::from_millis(250);
+
+/// Says of a proven identity whether it may be linked with.
+pub(super) fn admit(shared: &Arc<Shared>) -> impl Fn(&NodeId) -> bool + Send + Sync + use<> {
+    let shared = shared.clone();
+    move |peer| {
+        let now = shared.now();
+        shared.with_core(|core| core.admit(now, peer)).is_ok()
+    }
+}
+
+/// A link the core took, before its connection is ready.
+#[derive(Debug)]
+pub(super) struct Registered {
+    shared: Arc<Shared>,
+    id: LinkId,
+    handle: LinkHandle,
+}
+
+/// A link that is ready.
+#[derive(Debug)]
+pub(super) struct Established {
+    registered: Registered,
+    link: Link,
+}
+
+impl Established {
+    pub(super) fn peer(&self) -> NodeId {
+        self.registered.handle.peer
+    }
+}
+
+/// Makes the core take a link. Its outbox is there before the core knows of it, so nothing the core says is lost.
+pub(super) fn register(
+    shared: &Arc<Shared>,
+    dial: Option<DialId>,
+    peer: NodeId,
+    direction: Direction,
+    remote: SocketAddr,
+    hello: &Hello,
+) -> Result<Registered, Refused> {
+    let id = shared.new_link_id();
+    let handle = LinkHandle {
+        peer,
+        outbox: Outbox::default(),
+        calls: Arc::new(Calls::default()),
+        closing: watch::Sender::new(None),
+    };
+    shared.links.write().unwrap_or_else(PoisonError::into_inner).insert(id, handle.clone());
+    let opening = Opening {
+        link: id,
+        dial,
+        peer,
+        direction,
+        remote: SocketAddr::new(remote.ip().to_canonical(), remote.port()),
+        listen: hello.listen.clone(),
+        time: hello.time,
+        renew: hello.renew,
+    };
+    let now = shared.now();
+    let outcome = shared.with_core(|core| core.link_opened(now, opening));
+    if outcome.is_err() {
+        shared.remove_link(id);
+    }
+    outcome.map(|()| Registered { shared: shared.clone(), id, handle })
+}
+
+impl Registered {
+    pub(super) fn established(self, link: Link) -> Established {
+        Established { registered: self, link }
+    }
+
+    /// The connection ended, or never became one.
+    pub(super) fn lost(self, reason: Reason) {
+        let Registered { shared, id, handle } = self;
+        shared.remove_link(id);
+        handle.outbox.abort();
+        handle.calls.fail_all();
+        let reason = handle.closing.borrow().unwrap_or(reason);
+        let now = shared.now();
+        shared.with_core(|core| core.link_closed(now, id, reason));
+    }
+}
+
+/// Runs a link until it is closed.
+pub(super) async fn run(shared: Arc<Shared>, established: Established) {
+    let Established { registered, link: Link { reader, writer, .. } } = established;
+    let outbox = registered.handle.outbox.clone();
+    let writing = shared.tasks.spawn(write(registered.handle.clone(), writer));
+    let reason = tokio::select! {
+        () = shared.cancel.cancelled() => Reason::Stopping,
+        reason = read(&shared, &registered, reader) => reason,
+    };
+    // What is queued still goes out, if there is anybody to take it.
+    outbox.close(None);
+    let flushed = async {
+        let _ = writing.await;
+    };
+    tokio::select! {
+        () = shared.cancel.cancelled() => {}
+        _ = tokio::time::timeout(DRAIN, flushed) => {}
+    }
+    registered.lost(reason);
+}
+
+async fn write(handle: LinkHandle, writer: Writer) {
+    if let Err(error) = writer.run(handle.outbox.clone()).await {
+        let reason = reason_of(&error);
+        handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
+        handle.outbox.abort();
+    }
+}
+
+/// Reads until the link ends; says why it did.
+async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader) -> Reason {
+    let mut closing = registered.handle.closing.subscribe();
+    let mut task = ReadTask {
+        shared,
+        id: registered.id,
+        handle: &registered.handle,
+        batch: Batch::default(),
+        answers: Answers::default(),
+    };
+    loop {
+        let filled = tokio::select! {
+            filled = reader.fill() => filled,
+            reason = drained(&mut closing) => return reason,
+        };
+        match filled {
+            Ok(true) => {}
+            Ok(false) => return Reason::ConnectionLost,
+            Err(error) => return task.failed(&error),
+        }
+        loop {
+            match reader.next_frame() {
+                Ok(Some(frame)) => {
+                    if let Err(error) = task.frame(frame) {
+                        return task.failed(&error);
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    task.flush();
+                    return task.failed(&error);
+                }
+            }
+        }
+        task.flush();
+    }
+}
+
+/// Waits until the link is closing, and then as long as is still read.
+async fn drained(closing: &mut watch::Receiver<Option<Reason>>) -> Reason {
+    let reason = closing.wait_for(Option::is_some).await.ok().and_then(|reason| *reason);
+    if !matches!(reason, Some(Reason::Stuck | Reason::BadSignature | Reason::BadFrame | Reason::Silent)) {
+        tokio::time::sleep(DRAIN).await;
+    }
+    reason.unwrap_or(Reason::ConnectionLost)
+}
+
+#[derive(Default)]
+struct Batch {
+    envelopes: Vec<Envelope>,
+    bytes: usize,
+}
+
+struct ReadTask<'a> {
+    shared: &'a Arc<Shared>,
+    id: LinkId,
+    handle: &'a LinkHandle,
+    batch: Batch,
+    answers: Answers,
+}
+
+impl ReadTask<'_> {
+    fn frame(&mut self, frame: Frame) -> Result<(), LinkError> {
+        match frame {
+            Frame::Broadcast(bytes) => self.broadcast(bytes),
+            Frame::Peers(bytes) => {
+                self.flush();
+                self.peers(bytes);
+            }
+            Frame::Hello(_) => return Err(LinkError::second_hello()),
+            Frame::Request(request) => self.answers.request(self.shared, self.handle, request),
+            Frame::Response(response) => self.handle.calls.response(response),
+            Frame::Refused(refused) => self.handle.calls.refused(&refused),
+            frame => {
+                self.flush();
+                let now = self.shared.now();
+                self.shared.with_core(|core| core.frame(now, self.id, frame));
+            }
+        }
+        Ok(())
+    }
+
+    fn broadcast(&mut self, bytes: Bytes) {
+        self.batch.bytes += bytes.len();
+        match self.shared.scheme.parse(bytes) {
+            Ok(envelope) => self.batch.envelopes.push(envelope),
+            Err(error) => self.bad_envelope(&error),
+        }
+        if self.batch.envelopes.len() >= BATCH || self.batch.bytes >= BATCH_BYTES {
+            self.flush();
+        }
+    }
+
+    /// The presences of other members; the neighbour stands for their addresses.
+    fn peers(&mut self, mut bytes: Bytes) {
+        let mut envelopes = Vec::new();
+        while !bytes.is_empty() {
+            let scheme = &self.shared.scheme;
+            let parsed = Envelope::split_first(&mut bytes, scheme.version()).and_then(|bytes| scheme.parse(bytes));
+            match parsed {
+                Ok(envelope) => envelopes.push(envelope),
+                Err(error) => {
+                    self.bad_envelope(&error);
+                    break;
+                }
+            }
+        }
+        self.take_in(true, envelopes);
+        let now = self.shared.now();
+        self.shared.with_core(|core| core.peers_answered(now, self.id));
+    }
+
+    fn bad_envelope(&self, error: &EnvelopeError) {
+        let now = self.shared.now();
+        let reason = match error {
+            // It may be right in a later version of the protocol.
+            EnvelopeError::UnknownVersion(_) => Reason::UnknownVersion,
+            _ => Reason::BadEnvelope,
+        };
+        tracing::debug!(link = self.id.0, %error, "envelope refused");
+        self.shared.with_core(|core| {
+            core.count(reason);
+            if reason == Reason::BadEnvelope {
+                core.blame(now, self.id, Offence::BadEnvelope, reason);
+            }
+        });
+    }
+
+    /// Brings what was read to the core.
+    fn flush(&mut self) {
+        self.batch.bytes = 0;
+        let envelopes = std::mem::take(&mut self.batch.envelopes);
+        self.take_in(false, envelopes);
+    }
+
+    fn take_in(&self, vouched: bool, envelopes: Vec<Envelope>) {
+        let shared = self.shared.as_ref();
+        let append = |envelope: &Verified<Envelope>| match shared.append(envelope, shared.now()) {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(envelope = %envelope.id(), %error, "a broadcast could not be kept");
+                false
+            }
+        };
+        if !envelopes.is_empty() {
+            overlay::take_in(shared, shared.scheme.as_ref(), || shared.now(), append, self.id, vouched, envelopes);
+        }
+    }
+
+    /// The link cannot go on: says why, and who is to blame.
+    fn failed(&mut self, error: &LinkError) -> Reason {
+        let reason = reason_of(error);
+        tracing::debug!(link = self.id.0, %error, "link failed");
+        let now = self.shared.now();
+        self.shared.with_core(|core| {
+            if error.blames_peer() {
+                core.blame(now, self.id, Offence::BadFrame, reason);
+            } else if matches!(error, LinkError::Frame(FrameError::Unsupported { .. })) {
+                core.close(self.id, Some(GoodbyeCode::Unsupported), reason);
+            }
+        });
+        reason
+    }
+}

@@ -1,0 +1,27 @@
+//! The node: the overlay's core on tokio, with real connections and real time.
+//!
+//! [`SecureNode`] is the showcase; [`Node`] is the same host with plain links and unsigned envelopes. One short lock
+//! guards the core; link tasks, the timer and the handle call it and then do, without the lock, what it asks for.
+
+mod builder;
+mod clock;
+mod dialer;
+mod direct;
+mod events;
+mod from_config;
+mod handle;
+mod link_task;
+mod listener;
+mod publish;
+mod reasons;
+mod shared;
+mod subscription;
+
+pub use builder::{Builder, Plain, Secure, StartError};
+pub use clock::Clock;
+pub use direct::{DirectMessage, MAX_DIRECT, SendError};
+pub use events::{Event, Events};
+pub use from_config::LoadError;
+pub use handle::{ConnectError, Node, SecureNode, Status};
+pub use publish::{Body, Publish, PublishError, Receipt};
+pub use subscription::{Broadcast, Item, Subscription};

@@ -1,0 +1,352 @@
+//! What all tasks of a node share, and how the core's wishes are carried out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::time::Duration;
+
+use tokio::sync::{Notify, broadcast, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::envelope::{Envelope, EnvelopeId, Lifetime, Scheme, Verified};
+use crate::identity::{NodeAddress, NodeId};
+use crate::link::{Channel, Outbox, Queued};
+use crate::log::{Cursor, Log, LogError};
+use crate::overlay::{
+    Core, CoreAccess, CoreEvent, DialId, LEAVE_TITLE, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, Target,
+};
+use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
+
+use super::clock::RunningClock;
+use super::direct::Calls;
+use super::events::Event;
+use super::listener::Doorkeeper;
+use super::{Broadcast, dialer};
+
+/// What all tasks of a node share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// This value, for the tasks that it starts.
+    me: Weak<Shared>,
+    pub(super) own: NodeId,
+    pub(super) is_secure: bool,
+    pub(super) scheme: Arc<dyn Scheme>,
+    pub(super) channel: Arc<dyn Channel>,
+    pub(super) log: Arc<dyn Log>,
+    pub(super) genesis: Vec<NodeAddress>,
+    pub(super) listen: Option<SocketAddr>,
+    /// The port is announced with whatever address a link shows, because nothing else is known.
+    pub(super) announce_link_addresses: bool,
+    pub(super) hello: Hello,
+    pub(super) clock: RunningClock,
+    pub(super) doorkeeper: Doorkeeper,
+    pub(super) links: RwLock<BTreeMap<LinkId, LinkHandle>>,
+    pub(super) events: broadcast::Sender<Event>,
+    pub(super) appended: watch::Sender<u64>,
+    /// Cancelled when everything is to end, whatever it is doing.
+    pub(super) cancel: CancellationToken,
+    /// Cancelled when nothing new is to begin.
+    pub(super) closing: CancellationToken,
+    pub(super) tasks: TaskTracker,
+    core: Mutex<Core>,
+    next_link: AtomicU64,
+    stopping: AtomicBool,
+    timer_set: AtomicU64,
+    timer_wake: Notify,
+    link_removed: Notify,
+}
+
+/// The host's side of a link.
+#[derive(Clone, Debug)]
+pub(super) struct LinkHandle {
+    pub(super) peer: NodeId,
+    pub(super) outbox: Outbox,
+    pub(super) calls: Arc<Calls>,
+    /// Why this node closes it, once it does.
+    pub(super) closing: watch::Sender<Option<Reason>>,
+}
+
+/// What [`Shared`] is made of.
+pub(super) struct Parts {
+    pub(super) is_secure: bool,
+    pub(super) scheme: Arc<dyn Scheme>,
+    pub(super) channel: Arc<dyn Channel>,
+    pub(super) log: Arc<dyn Log>,
+    pub(super) genesis: Vec<NodeAddress>,
+    pub(super) listen: Option<SocketAddr>,
+    pub(super) announce_link_addresses: bool,
+    pub(super) hello: Hello,
+    pub(super) clock: RunningClock,
+    pub(super) core: Core,
+}
+
+/// "No timer is set."
+const NEVER: u64 = u64::MAX;
+
+impl Shared {
+    pub(super) fn new(parts: Parts) -> Arc<Self> {
+        Arc::new_cyclic(|me| Shared {
+            me: me.clone(),
+            own: parts.scheme.own_id(),
+            is_secure: parts.is_secure,
+            scheme: parts.scheme,
+            channel: parts.channel,
+            log: parts.log,
+            genesis: parts.genesis,
+            listen: parts.listen,
+            announce_link_addresses: parts.announce_link_addresses,
+            hello: parts.hello,
+            clock: parts.clock,
+            doorkeeper: Doorkeeper::default(),
+            links: RwLock::default(),
+            events: broadcast::Sender::new(super::events::EVENT_CAPACITY),
+            appended: watch::Sender::new(0),
+            cancel: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            core: Mutex::new(parts.core),
+            next_link: AtomicU64::new(1),
+            stopping: AtomicBool::new(false),
+            timer_set: AtomicU64::new(NEVER),
+            timer_wake: Notify::new(),
+            link_removed: Notify::new(),
+        })
+    }
+
+    pub(super) fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Marks the node as stopping; says whether it was not yet.
+    pub(super) fn begin_stopping(&self) -> bool {
+        !self.stopping.swap(true, Ordering::Relaxed)
+    }
+
+    pub(super) fn new_link_id(&self) -> LinkId {
+        LinkId(self.next_link.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Asks or tells the core something, then does what it wants done. The lock is held for the call alone.
+    pub(super) fn with_core<T>(&self, f: impl FnOnce(&mut Core) -> T) -> T {
+        let (result, outputs) = {
+            let mut core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+            let result = f(&mut core);
+            self.set_timer(core.next_timer());
+            (result, core.take_outputs())
+        };
+        self.carry_out(outputs);
+        result
+    }
+
+    /// Called under the core's lock, so that the last setting is the newest.
+    fn set_timer(&self, next: Option<crate::overlay::Instant>) {
+        let next = next.map_or(NEVER, |at| u64::try_from(at.since_start().as_micros()).unwrap_or(NEVER));
+        if self.timer_set.swap(next, Ordering::Relaxed) > next {
+            self.timer_wake.notify_one();
+        }
+    }
+
+    fn carry_out(&self, outputs: Vec<Output>) {
+        let mut outputs = VecDeque::from(outputs);
+        while let Some(output) = outputs.pop_front() {
+            match output {
+                Output::Send { link, frame } => self.send(link, frame),
+                Output::Relay { envelope, to } => self.relay(&envelope, &to),
+                Output::Serve { link, ids } => self.serve(link, &ids),
+                Output::Dial { dial, target } => self.dial(dial, target),
+                Output::Close { link, goodbye, reason } => self.close(link, goodbye, reason),
+                Output::Announce { presence, lifetime } => self.announce(&presence, lifetime),
+                Output::Event(event) => self.tell(event),
+            }
+        }
+    }
+
+    /// The host's side of a link, while it is open.
+    pub(super) fn link(&self, link: LinkId) -> Option<LinkHandle> {
+        self.links.read().unwrap_or_else(PoisonError::into_inner).get(&link).cloned()
+    }
+
+    /// Queues a frame of the core's. A peer that leaves so much of them unread is stuck.
+    pub(super) fn send(&self, link: LinkId, frame: Frame) {
+        if let Some(handle) = self.link(link)
+            && handle.outbox.push_control(frame).is_err()
+        {
+            self.abort(link, &handle, Reason::Stuck);
+        }
+    }
+
+    fn relay(&self, envelope: &Verified<Envelope>, to: &[LinkId]) {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        for link in to {
+            if let Some(handle) = links.get(link)
+                && handle.outbox.push_broadcast(envelope) == Queued::Dropped
+            {
+                tracing::debug!(peer = %format_args!("{:#}", handle.peer), "not even the id of a broadcast found room");
+            }
+        }
+    }
+
+    fn serve(&self, link: LinkId, ids: &[EnvelopeId]) {
+        let mut absent = Vec::new();
+        for id in ids {
+            match self.log.get(id) {
+                Some(envelope) => self.relay(&envelope, &[link]),
+                None => absent.push(*id),
+            }
+        }
+        for ids in absent.chunks(Kind::MAX_HAVE) {
+            self.send(link, Frame::Absent(ids.iter().copied().collect()));
+        }
+    }
+
+    fn dial(&self, dial: DialId, target: Target) {
+        if let Some(shared) = self.me.upgrade() {
+            self.tasks.spawn(dialer::dial(shared, dial, target));
+        }
+    }
+
+    fn close(&self, link: LinkId, goodbye: Option<GoodbyeCode>, reason: Reason) {
+        if let Some(handle) = self.link(link) {
+            handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
+            handle.outbox.close(goodbye.map(|code| Goodbye::new(code, "")));
+        }
+    }
+
+    fn abort(&self, link: LinkId, handle: &LinkHandle, reason: Reason) {
+        tracing::debug!(link = link.0, %reason, "link aborted");
+        handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
+        handle.outbox.abort();
+    }
+
+    fn announce(&self, presence: &Presence, lifetime: Duration) {
+        let lifetime = Lifetime::secs(u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX));
+        self.publish_protocol(PRESENCE_TITLE, presence.encode(), lifetime);
+    }
+
+    /// Announces that this node leaves.
+    pub(super) fn announce_leave(&self) {
+        self.publish_protocol(LEAVE_TITLE, Vec::new(), Lifetime::hours(6));
+    }
+
+    fn publish_protocol(&self, title: &str, message: Vec<u8>, lifetime: Lifetime) {
+        let published = match title.parse() {
+            Ok(title) => self.publish(title, message.into(), lifetime).map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = published {
+            tracing::warn!(title, error, "this node could not announce itself");
+        }
+    }
+
+    fn tell(&self, event: CoreEvent) {
+        trace(&event);
+        self.emit(Event::from(event));
+    }
+
+    /// Tells whoever listens.
+    pub(super) fn emit(&self, event: Event) {
+        // It fails only if nobody listens.
+        let _ = self.events.send(event);
+    }
+
+    /// Appends an accepted broadcast, and wakes its readers.
+    pub(super) fn append(&self, envelope: &Verified<Envelope>, now: Now) -> Result<Cursor, LogError> {
+        let position = self.log.append(envelope, now.wall)?;
+        let cursor = Cursor::new(self.log.instance(), position);
+        self.appended.send_modify(|count| *count = count.wrapping_add(1));
+        if self.events.receiver_count() > 0 && !matches!(envelope.title(), title if is_protocol(title)) {
+            self.emit(Event::Message(Broadcast::new(envelope.clone(), cursor)));
+        }
+        Ok(cursor)
+    }
+
+    /// This node's HELLO for a connection whose own end is at `local`.
+    pub(super) fn hello_at(&self, local: Option<SocketAddr>) -> Hello {
+        let now = self.now();
+        if let (true, Some(listen), Some(local)) = (self.announce_link_addresses, self.listen, local) {
+            self.with_core(|core| core.add_own_address(now, SocketAddr::new(local.ip().to_canonical(), listen.port())));
+        }
+        let mut hello = self.hello.clone();
+        hello.time = now.wall;
+        hello.listen = self.with_core(|core| core.own_addresses());
+        hello
+    }
+
+    /// Waits until no link is left.
+    pub(super) async fn links_closed(&self) {
+        loop {
+            let changed = self.link_removed.notified();
+            if self.links.read().unwrap_or_else(PoisonError::into_inner).is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Takes a link off the list.
+    pub(super) fn remove_link(&self, link: LinkId) {
+        self.links.write().unwrap_or_else(PoisonError::into_inner).remove(&link);
+        self.link_removed.notify_waiters();
+    }
+
+    /// Lets the core's time pass.
+    pub(super) async fn run_timer(self: Arc<Self>) {
+        loop {
+            let at = self.timer_set.load(Ordering::Relaxed);
+            let sleep = async {
+                if at == NEVER {
+                    std::future::pending::<()>().await;
+                }
+                let due = crate::overlay::Instant::at(Duration::from_micros(at));
+                tokio::time::sleep_until(self.clock.runtime_instant(due)).await;
+            };
+            tokio::select! {
+                () = self.cancel.cancelled() => return,
+                () = self.timer_wake.notified() => {}
+                () = sleep => {
+                    let now = self.now();
+                    self.with_core(|core| core.tick(now));
+                    self.log.expire(now.wall);
+                }
+            }
+        }
+    }
+}
+
+impl CoreAccess for Shared {
+    fn with<T>(&self, act: impl FnOnce(&mut Core) -> T) -> T {
+        self.with_core(act)
+    }
+}
+
+fn is_protocol(title: &str) -> bool {
+    title.starts_with(crate::envelope::Title::PROTOCOL_PREFIX)
+}
+
+fn trace(event: &CoreEvent) {
+    match event {
+        CoreEvent::Join(step) => tracing::info!(?step, "joining"),
+        CoreEvent::LinkOpened { link, peer, direction, remote } => {
+            tracing::info!(link = link.0, peer = %format_args!("{peer:#}"), ?direction, %remote, "link opened");
+        }
+        CoreEvent::LinkClosing { .. } | CoreEvent::Latency { .. } => tracing::trace!(?event, "link"),
+        CoreEvent::LinkClosed { link, peer, direction, reason } => {
+            tracing::info!(link = link.0, peer = %format_args!("{peer:#}"), ?direction, %reason, "link closed");
+        }
+        CoreEvent::Member { id, state } => tracing::info!(member = %format_args!("{id:#}"), ?state, "member"),
+        CoreEvent::DialFailed { target, reason } => tracing::debug!(?target, %reason, "dial failed"),
+        CoreEvent::Barred { peer, reason } => tracing::warn!(peer = %format_args!("{peer:#}"), %reason, "barred"),
+        CoreEvent::IdentityUsedElsewhere { id } => {
+            tracing::error!(envelope = %id, "somebody else signs with this node's key");
+        }
+        CoreEvent::ClockOff { peer, by, ahead } => {
+            tracing::warn!(peer = %format_args!("{peer:#}"), ?by, ahead, "clocks are too far apart");
+        }
+    }
+}

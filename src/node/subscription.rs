@@ -1,0 +1,189 @@
+//! Reading broadcasts from the log, each reader at its own pace.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::envelope::{Envelope, EnvelopeId, Timestamp, Title, Verified};
+use crate::identity::NodeId;
+use crate::log::{Cursor, CursorError, Entry, Log};
+
+/// Entries read from the log in one go.
+const PAGE: usize = 256;
+
+/// A broadcast as an application gets it: verified, accepted, kept.
+#[derive(Clone)]
+pub struct Broadcast {
+    envelope: Verified<Envelope>,
+    cursor: Cursor,
+}
+
+impl Broadcast {
+    pub(super) fn new(envelope: Verified<Envelope>, cursor: Cursor) -> Self {
+        Broadcast { envelope, cursor }
+    }
+
+    /// Its name.
+    pub fn id(&self) -> EnvelopeId {
+        self.envelope.id()
+    }
+
+    /// Who signed it. On a plain network see [`claimed_sender`](Self::claimed_sender).
+    pub fn sender(&self) -> NodeId {
+        self.envelope.sender()
+    }
+
+    /// Who it says it is from: all there is to know on a plain network.
+    pub fn claimed_sender(&self) -> NodeId {
+        self.envelope.sender()
+    }
+
+    /// Its title.
+    pub fn title(&self) -> &str {
+        self.envelope.title()
+    }
+
+    /// Its content.
+    pub fn message(&self) -> Bytes {
+        self.envelope.message()
+    }
+
+    /// Its content, if it is text.
+    pub fn text(&self) -> Option<String> {
+        String::from_utf8(self.envelope.message().to_vec()).ok()
+    }
+
+    /// When its sender made it.
+    pub fn time(&self) -> Timestamp {
+        self.envelope.time()
+    }
+
+    /// The whole envelope.
+    pub fn envelope(&self) -> &Verified<Envelope> {
+        &self.envelope
+    }
+
+    /// The place in this node's log right after it: subscribe after it to go on from here.
+    pub fn cursor(&self) -> Cursor {
+        self.cursor
+    }
+}
+
+impl fmt::Debug for Broadcast {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Broadcast").field("envelope", &*self.envelope).field("cursor", &self.cursor).finish()
+    }
+}
+
+/// What a subscription gives.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Item {
+    /// A broadcast.
+    Broadcast(Broadcast),
+    /// So many messages (of any title) were dropped from the log before this subscription read them: their lifetime was
+    /// over, or the log was full.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// Every kept broadcast of one title (or of all) from a place in the log on, each once, in this node's order of arrival,
+/// and then live. One's own broadcasts are among them.
+#[derive(Debug)]
+pub struct Subscription {
+    log: Arc<dyn Log>,
+    appended: watch::Receiver<u64>,
+    stopped: CancellationToken,
+    title: Option<Title>,
+    /// How far the log was read.
+    cursor: Cursor,
+    /// How far what was read has been given out.
+    given: Cursor,
+    ready: VecDeque<Item>,
+}
+
+impl Subscription {
+    pub(super) fn new(
+        log: Arc<dyn Log>,
+        appended: watch::Receiver<u64>,
+        stopped: CancellationToken,
+        title: Option<Title>,
+    ) -> Self {
+        let cursor = log.end();
+        Subscription { log, appended, stopped, title, cursor, given: cursor, ready: VecDeque::new() }
+    }
+
+    /// Goes on after `cursor` instead of from now on.
+    ///
+    /// # Errors
+    /// If the cursor belongs to another log.
+    pub fn after(mut self, cursor: Cursor) -> Result<Self, CursorError> {
+        self.log.read(cursor, 0)?;
+        (self.cursor, self.given) = (cursor, cursor);
+        Ok(self)
+    }
+
+    /// Begins with the oldest message that is kept.
+    #[must_use]
+    pub fn from_start(mut self) -> Self {
+        self.cursor = self.log.start();
+        self.given = self.cursor;
+        self
+    }
+
+    /// The place after the last item that was given out: a subscription after it goes on with the next one.
+    pub fn cursor(&self) -> Cursor {
+        self.given
+    }
+
+    /// The next item; `None` when the node has stopped and everything was read.
+    pub async fn next(&mut self) -> Option<Item> {
+        loop {
+            if let Some(item) = self.ready.pop_front() {
+                match &item {
+                    Item::Broadcast(broadcast) if !self.ready.is_empty() => self.given = broadcast.cursor,
+                    Item::Missed { .. } if !self.ready.is_empty() => {}
+                    _ => self.given = self.cursor,
+                }
+                return Some(item);
+            }
+            // Noted before reading: what is appended meanwhile wakes this reader again.
+            self.appended.borrow_and_update();
+            if self.read_page() || !self.ready.is_empty() {
+                continue;
+            }
+            tokio::select! {
+                biased;
+                changed = self.appended.changed() => changed.ok()?,
+                () = self.stopped.cancelled() => return None,
+            }
+        }
+    }
+
+    /// Reads on; says whether there may be more right away.
+    fn read_page(&mut self) -> bool {
+        let Ok(page) = self.log.read(self.cursor, PAGE) else { return false };
+        let advanced = page.next != self.cursor;
+        self.cursor = page.next;
+        if page.missed > 0 {
+            self.ready.push_back(Item::Missed { count: page.missed });
+        }
+        for Entry { position, envelope } in page.entries {
+            let is_wanted = match &self.title {
+                Some(title) => envelope.title() == title.as_str(),
+                None => !envelope.title().starts_with(Title::PROTOCOL_PREFIX),
+            };
+            if is_wanted {
+                let cursor = Cursor::new(self.log.instance(), position);
+                self.ready.push_back(Item::Broadcast(Broadcast::new(envelope, cursor)));
+            }
+        }
+        advanced
+    }
+}

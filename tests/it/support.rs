@@ -1,0 +1,85 @@
+//! What the tests of whole networks share: nodes on loopback, and waiting for facts instead of for time.
+
+use std::future::Future;
+use std::time::Duration;
+
+use sealnet::identity::{Identity, NodeAddress};
+use sealnet::node::{Item, Node, SecureNode, Subscription};
+use sealnet::overlay::Settings;
+
+/// Longer than anything here takes; reached only when something is broken.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Fails the test, saying what did not happen, instead of letting it hang.
+pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("did not happen within {PATIENCE:?}: {what}"),
+    }
+}
+
+/// Waits until `fact` holds. It looks again whenever something happens at one of the nodes.
+pub async fn until(what: &str, nodes: &[&Node], fact: impl Fn() -> bool) {
+    let mut events: Vec<_> = nodes.iter().map(|node| node.events()).collect();
+    let wait = async {
+        while !fact() {
+            let next = futures_any(&mut events);
+            // A fact may also come true without an event (a queue that drained): look again after a moment.
+            let _ = tokio::time::timeout(Duration::from_millis(50), next).await;
+        }
+    };
+    within(what, wait).await;
+}
+
+async fn futures_any(events: &mut [sealnet::node::Events]) {
+    let waiting: Vec<_> = events.iter_mut().map(|events| Box::pin(events.next())).collect();
+    std::future::poll_fn(move |cx| {
+        let mut waiting = waiting.iter_mut();
+        if waiting.any(|next| next.as_mut().poll(cx).is_ready()) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+}
+
+/// An identity for tests: everybody can make it again.
+pub fn identity(n: u8) -> Identity {
+    Identity::from_seed(&[n; 32])
+}
+
+/// A secure node in preset `local` on a free port of loopback.
+pub async fn node(n: u8, genesis: &[NodeAddress]) -> SecureNode {
+    let mut builder = SecureNode::builder("test".parse().unwrap(), identity(n))
+        .listen("127.0.0.1:0".parse().unwrap())
+        .overlay(Settings::local());
+    for address in genesis {
+        builder = builder.genesis(address.clone());
+    }
+    builder.start().await.unwrap()
+}
+
+/// A genesis node, and `count - 1` more that join through it at once.
+pub async fn network(count: u8) -> Vec<SecureNode> {
+    let genesis = node(1, &[]).await;
+    let address = genesis.address().unwrap();
+    let mut nodes = vec![genesis];
+    for n in 2..=count {
+        nodes.push(node(n, std::slice::from_ref(&address)).await);
+    }
+    joined(&nodes).await;
+    nodes
+}
+
+/// Waits until everybody knows everybody.
+pub async fn joined(nodes: &[SecureNode]) {
+    let all: Vec<&Node> = nodes.iter().map(|node| &**node).collect();
+    let count = nodes.len();
+    let linked = |node: &Node| count == 1 || node.links().len() >= 2.min(count - 1);
+    until("everybody knows everybody", &all, || all.iter().all(|node| node.members().len() == count && linked(node))).await;
+}
+
+/// The next broadcast as text; fails if something was missed.
+pub async fn next_text(subscription: &mut Subscription) -> String {
+    match within("a broadcast", subscription.next()).await {
+        Some(Item::Broadcast(broadcast)) => broadcast.text().unwrap(),
+        other => panic!("{other:?}"),
+    }
+}
