@@ -11,12 +11,14 @@
 //! | [`access`] | closed networks: certificates of membership, revocations |
 //! | [`overlay`] | the core without I/O: members, neighbours, broadcast, repair |
 //! | [`log`] | the contents of accepted broadcasts, by position; cursors |
+//! | [`link`] | one connection: plain, or Noise bound to an identity; its outbox |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod access;
 pub mod envelope;
 pub mod identity;
+pub mod link;
 pub mod log;
 pub mod node;
 pub mod noise;

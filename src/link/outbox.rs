@@ -1,0 +1,378 @@
+//! What waits to be sent on a link, in three lanes.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use super::record::RENEW_FROM;
+use crate::envelope::{Envelope, EnvelopeId, Verified};
+use crate::wire::{Frame, FrameTooLong, Goodbye, Kind};
+
+/// What a [`Writer`](super::Writer) will send: control frames first, then broadcasts, then bulk.
+///
+/// Pushing never waits; every lane is bounded. Cloning gives another handle to the same outbox. One writer drains it;
+/// when that one ends, for whatever reason, the outbox is closed and empty.
+///
+/// When the lane for broadcasts is full, their ids are remembered in place of their contents, and announced with HAVE
+/// once the lane has drained below half: a slow neighbour asks for what it still wants.
+#[derive(Clone, Default)]
+pub struct Outbox(Arc<Shared>);
+
+/// How much may wait in each lane. Memory is counted: what a frame takes on the wire and what holding it costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutboxLimits {
+    /// Bytes of control frames. They are small; a peer that lets a megabyte of them pile up is not reading.
+    pub control: usize,
+    /// Bytes of broadcasts. Over it only ids are kept. More hides a slow neighbour for longer and costs memory for each
+    /// of them; less sends ids where a moment's patience would have done.
+    pub broadcast: usize,
+    /// Bytes of bulk frames: pieces of requests and responses.
+    pub bulk: usize,
+    /// Ids of broadcasts over the limit; what comes after them is left to repair.
+    pub ids: usize,
+}
+
+/// What became of a broadcast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[must_use = "what was dropped has to be brought by repair"]
+pub enum Queued {
+    /// It will be sent.
+    Whole,
+    /// The lane is full: its id will be announced.
+    IdOnly,
+    /// Not even that: too many ids wait, or the outbox is closed.
+    Dropped,
+}
+
+/// A frame was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutboxFull {
+    /// The frame's lane is full: the peer reads too slowly.
+    #[error("as much waits for this peer as may; it reads too slowly")]
+    Full,
+    /// The link is ending, nothing more is taken.
+    #[error("the link is ending and takes nothing more")]
+    Closed,
+    /// The frame is longer than its kind allows.
+    #[error(transparent)]
+    TooLong(#[from] FrameTooLong),
+}
+
+/// What the writer finds when it looks.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    /// Frames were taken.
+    Frames,
+    /// There are none; the writer will be woken.
+    Nothing,
+    /// There are none and never will be: the good-bye to end with, if any.
+    End(Option<Goodbye>),
+    /// Stop at once.
+    Abort,
+}
+
+#[derive(Default)]
+struct Shared {
+    lanes: Mutex<Lanes>,
+    limits: OutboxLimits,
+    /// Wakes the one writer when it waits for frames.
+    filled: Notify,
+    /// Wakes the one writer out of a write that has no end.
+    aborted: Notify,
+    /// How many records the writer has sealed.
+    records: AtomicU64,
+}
+
+#[derive(Default)]
+struct Lanes {
+    control: Lane<Frame>,
+    broadcast: Lane<Bytes>,
+    bulk: Lane<Frame>,
+    ids: VecDeque<EnvelopeId>,
+    state: State,
+    /// The writer has found nothing and waits: the next push wakes it, later ones need not.
+    is_waited_for: bool,
+}
+
+#[derive(Default)]
+enum State {
+    #[default]
+    Open,
+    Closing(Option<Goodbye>),
+    Ended,
+}
+
+struct Lane<T> {
+    queue: VecDeque<T>,
+    bytes: usize,
+}
+
+/// Above so many entries an idle queue gives its memory back.
+const KEPT_ENTRIES: usize = 64;
+
+impl Outbox {
+    /// An empty outbox.
+    pub fn new(limits: OutboxLimits) -> Self {
+        Outbox(Arc::new(Shared { limits, ..Shared::default() }))
+    }
+
+    /// Queues a frame that goes before all others: what keeps a link alive and the network together.
+    ///
+    /// # Errors
+    /// [`OutboxFull`]; the frame was not taken.
+    pub fn push_control(&self, frame: Frame) -> Result<(), OutboxFull> {
+        self.push_frame(frame, self.0.limits.control, |lanes| &mut lanes.control)
+    }
+
+    /// Queues a frame that goes behind all others.
+    ///
+    /// # Errors
+    /// [`OutboxFull`]; the frame was not taken.
+    pub fn push_bulk(&self, frame: Frame) -> Result<(), OutboxFull> {
+        self.push_frame(frame, self.0.limits.bulk, |lanes| &mut lanes.bulk)
+    }
+
+    /// Queues a broadcast: a reference to its bytes, no copy.
+    pub fn push_broadcast(&self, envelope: &Verified<Envelope>) -> Queued {
+        self.push_envelope(envelope.id(), envelope.as_bytes())
+    }
+
+    fn push_envelope(&self, id: EnvelopeId, bytes: &Bytes) -> Queued {
+        let mut lanes = self.lock();
+        if !matches!(lanes.state, State::Open) {
+            return Queued::Dropped;
+        }
+        let queued = if lanes.broadcast.push(bytes.clone(), cost(bytes.len()), self.0.limits.broadcast) {
+            Queued::Whole
+        } else if lanes.ids.len() < self.0.limits.ids {
+            lanes.ids.push_back(id);
+            Queued::IdOnly
+        } else {
+            return Queued::Dropped;
+        };
+        self.wake(lanes);
+        queued
+    }
+
+    fn push_frame(
+        &self,
+        frame: Frame,
+        limit: usize,
+        lane: impl FnOnce(&mut Lanes) -> &mut Lane<Frame>,
+    ) -> Result<(), OutboxFull> {
+        let (kind, encoded) = (frame.kind(), frame.encoded_len());
+        let len = encoded.saturating_sub(Frame::HEAD_LEN);
+        if len > kind.limit() {
+            return Err(FrameTooLong { kind, len }.into());
+        }
+        let mut lanes = self.lock();
+        if !matches!(lanes.state, State::Open) {
+            return Err(OutboxFull::Closed);
+        }
+        if !lane(&mut lanes).push(frame, cost(encoded), limit) {
+            return Err(OutboxFull::Full);
+        }
+        self.wake(lanes);
+        Ok(())
+    }
+
+    /// Ends the link in good order: what is queued goes out, then `goodbye`, then the sending direction is shut.
+    /// Nothing is taken any more. A second call changes nothing.
+    pub fn close(&self, goodbye: Option<Goodbye>) {
+        let mut lanes = self.lock();
+        if matches!(lanes.state, State::Open) {
+            // A peer that is left cannot ask for contents.
+            lanes.ids = VecDeque::new();
+            lanes.state = State::Closing(goodbye);
+            self.wake(lanes);
+        }
+    }
+
+    /// Ends the link at once: what is queued is dropped, and the writer stops even within a write.
+    pub fn abort(&self) {
+        self.end();
+        self.0.filled.notify_one();
+        self.0.aborted.notify_one();
+    }
+
+    /// Whether nothing is taken any more.
+    pub fn is_closed(&self) -> bool {
+        !matches!(self.lock().state, State::Open)
+    }
+
+    /// How many bytes of memory wait, in all lanes, ids included.
+    pub fn queued_bytes(&self) -> usize {
+        let lanes = self.lock();
+        let ids = lanes.ids.len().saturating_mul(EnvelopeId::LEN);
+        [lanes.control.bytes, lanes.broadcast.bytes, lanes.bulk.bytes].into_iter().fold(ids, usize::saturating_add)
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// How many records the writer has sent; 0 on a link without records.
+    pub fn records(&self) -> u64 {
+        self.0.records.load(Ordering::Relaxed)
+    }
+
+    /// Whether so many records were sent that the link should be renewed. Its age is the node's to judge.
+    pub fn needs_renewal(&self) -> bool {
+        self.records() >= RENEW_FROM
+    }
+
+    /// Moves what is to be sent next to `frames`: at least `least` bytes where so much waits, and at most one frame
+    /// more.
+    pub(super) fn take(&self, frames: &mut Vec<Frame>, least: usize) -> Taken {
+        let mut lanes = self.lock();
+        let mut taken = 0_usize;
+        let mut add = |frame: Frame| {
+            taken = taken.saturating_add(frame.encoded_len());
+            frames.push(frame);
+            taken < least
+        };
+        let _ = lanes.take_in_order(self.0.limits.broadcast, &mut add);
+        if taken > 0 {
+            return Taken::Frames;
+        }
+        match &mut lanes.state {
+            State::Open => {
+                lanes.is_waited_for = true;
+                Taken::Nothing
+            }
+            State::Closing(goodbye) => Taken::End(goodbye.take()),
+            State::Ended => Taken::Abort,
+        }
+    }
+
+    /// Waits until [`take`](Self::take) may find something.
+    pub(super) async fn filled(&self) {
+        self.0.filled.notified().await;
+    }
+
+    /// Waits for [`abort`](Self::abort).
+    pub(super) async fn aborted(&self) {
+        self.0.aborted.notified().await;
+    }
+
+    /// Closes and empties the outbox: there is no writer any more.
+    pub(super) fn end(&self) {
+        let mut lanes = self.lock();
+        *lanes = Lanes { state: State::Ended, ..Lanes::default() };
+    }
+
+    /// Gives back memory that a burst has left behind.
+    pub(super) fn shrink(&self) {
+        let mut lanes = self.lock();
+        lanes.control.queue.shrink_to(KEPT_ENTRIES);
+        lanes.broadcast.queue.shrink_to(KEPT_ENTRIES);
+        lanes.bulk.queue.shrink_to(KEPT_ENTRIES);
+        lanes.ids.shrink_to(KEPT_ENTRIES);
+    }
+
+    pub(super) fn count_records(&self, records: u64) {
+        self.0.records.store(records, Ordering::Relaxed);
+    }
+
+    fn wake(&self, mut lanes: MutexGuard<'_, Lanes>) {
+        let is_waited_for = std::mem::take(&mut lanes.is_waited_for);
+        drop(lanes);
+        if is_waited_for {
+            self.0.filled.notify_one();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lanes> {
+        // Nothing under the lock panics half-way through a change.
+        self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lanes {
+    /// Gives frames to `add` in the order of sending, until it has enough.
+    fn take_in_order(&mut self, broadcast_limit: usize, add: &mut impl FnMut(Frame) -> bool) -> Option<()> {
+        let wants_more = |more: bool| more.then_some(());
+        while let Some(frame) = self.control.pop(|frame| cost(frame.encoded_len())) {
+            wants_more(add(frame))?;
+        }
+        while let Some(bytes) = self.broadcast.pop(|bytes| cost(bytes.len())) {
+            wants_more(add(Frame::Broadcast(bytes)))?;
+            self.announce(broadcast_limit, add)?;
+        }
+        self.announce(broadcast_limit, add)?;
+        while let Some(frame) = self.bulk.pop(|frame| cost(frame.encoded_len())) {
+            wants_more(add(frame))?;
+        }
+        Some(())
+    }
+
+    /// Announces the ids of what did not fit, once half of what did has gone out.
+    fn announce(&mut self, broadcast_limit: usize, add: &mut impl FnMut(Frame) -> bool) -> Option<()> {
+        while !self.ids.is_empty() && self.broadcast.bytes <= broadcast_limit / 2 {
+            let most = self.ids.len().min(Kind::MAX_HAVE);
+            let more = add(Frame::Have(self.ids.drain(..most).collect()));
+            more.then_some(())?;
+        }
+        Some(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.control.queue.is_empty()
+            && self.broadcast.queue.is_empty()
+            && self.bulk.queue.is_empty()
+            && self.ids.is_empty()
+    }
+}
+
+impl<T> Lane<T> {
+    /// Queues `entry`; `false` if the lane would then hold more than `limit`.
+    fn push(&mut self, entry: T, cost: usize, limit: usize) -> bool {
+        match self.bytes.checked_add(cost).filter(|bytes| *bytes <= limit) {
+            Some(bytes) => {
+                self.bytes = bytes;
+                self.queue.push_back(entry);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn pop(&mut self, cost: impl FnOnce(&T) -> usize) -> Option<T> {
+        let entry = self.queue.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(cost(&entry));
+        Some(entry)
+    }
+}
+
+/// What an entry of so many bytes counts: empty frames take memory too.
+fn cost(bytes: usize) -> usize {
+    bytes.saturating_add(size_of::<Frame>())
+}
+
+impl<T> Default for Lane<T> {
+    fn default() -> Self {
+        Lane { queue: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl Default for OutboxLimits {
+    /// 1 MiB of control frames, 4 MiB of broadcasts, 4 MiB of bulk, 4,096 ids (protocol, section 12).
+    fn default() -> Self {
+        OutboxLimits { control: 1 << 20, broadcast: 4 << 20, bulk: 4 << 20, ids: 4_096 }
+    }
+}
+
+impl fmt::Debug for Outbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox")
+            .field("queued_bytes", &self.queued_bytes())
+            .field("is_closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}
