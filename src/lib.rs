@@ -12,10 +12,14 @@
 //! | [`overlay`] | the core without I/O: members, neighbours, broadcast, repair |
 //! | [`log`] | the contents of accepted broadcasts, by position; cursors |
 //! | [`link`] | one connection: plain, or Noise bound to an identity; its outbox |
+//! | [`config`] | the TOML file: the rooms' settings put together and checked |
+//! | [`node`] | the tokio host: [`Node`](node::Node), [`SecureNode`](node::SecureNode), events, subscriptions |
+//! | [`sim`] | virtual time and a network made of a seed around the core |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod config;
 pub mod envelope;
 pub mod identity;
 pub mod link;
@@ -23,4 +27,5 @@ pub mod log;
 pub mod node;
 pub mod noise;
 pub mod overlay;
+pub mod sim;
 pub mod wire;

@@ -11,7 +11,7 @@ use crate::envelope::{Envelope, EnvelopeError, Verified};
 use crate::identity::NodeId;
 use crate::link::{Link, LinkError, Outbox, Reader, Writer};
 use crate::overlay::{self, DialId, Direction, LinkId, Offence, Opening, Reason, Refused};
-use crate::wire::{Frame, FrameError, GoodbyeCode, Hello};
+use crate::wire::{Frame, FrameError, GoodbyeCode, Hello, Kind};
 
 use super::direct::{Answers, Calls};
 use super::reasons::reason_of;
@@ -145,6 +145,10 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         answers: Answers::default(),
     };
     loop {
+        // First: frames may have come together with the HELLO.
+        if let Err(error) = task.frames(&mut reader) {
+            return task.failed(&error);
+        }
         let filled = tokio::select! {
             filled = reader.fill() => filled,
             reason = drained(&mut closing) => return reason,
@@ -154,21 +158,6 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
             Ok(false) => return Reason::ConnectionLost,
             Err(error) => return task.failed(&error),
         }
-        loop {
-            match reader.next_frame() {
-                Ok(Some(frame)) => {
-                    if let Err(error) = task.frame(frame) {
-                        return task.failed(&error);
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    task.flush();
-                    return task.failed(&error);
-                }
-            }
-        }
-        task.flush();
     }
 }
 
@@ -196,6 +185,23 @@ struct ReadTask<'a> {
 }
 
 impl ReadTask<'_> {
+    /// Takes in everything that has arrived whole. What came before a broken frame counts.
+    fn frames(&mut self, reader: &mut Reader) -> Result<(), LinkError> {
+        let outcome = loop {
+            match reader.next_frame() {
+                Ok(Some(frame)) => {
+                    if let Err(error) = self.frame(frame) {
+                        break Err(error);
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.flush();
+        outcome
+    }
+
     fn frame(&mut self, frame: Frame) -> Result<(), LinkError> {
         match frame {
             Frame::Broadcast(bytes) => self.broadcast(bytes),
@@ -203,7 +209,7 @@ impl ReadTask<'_> {
                 self.flush();
                 self.peers(bytes);
             }
-            Frame::Hello(_) => return Err(LinkError::second_hello()),
+            Frame::Hello(_) => return Err(LinkError::UnexpectedFrame(Kind::Hello)),
             Frame::Request(request) => self.answers.request(self.shared, self.handle, request),
             Frame::Response(response) => self.handle.calls.response(response),
             Frame::Refused(refused) => self.handle.calls.refused(&refused),

@@ -2,27 +2,23 @@
 
 use crate::link::LinkError;
 use crate::overlay::Reason;
-use crate::wire::{FrameError, GoodbyeCode};
+use crate::wire::FrameError;
 
 /// The reason that stands for an error of a link.
 pub(super) fn reason_of(error: &LinkError) -> Reason {
     match error {
         LinkError::WrongIdentity { .. } => Reason::WrongIdentity,
         LinkError::OwnIdentity => Reason::OwnIdentity,
-        LinkError::Refused => Reason::Barred,
+        LinkError::Refused(_) => Reason::Barred,
         LinkError::HandshakeTimeout | LinkError::HelloTimeout => Reason::HandshakeTimeout,
-        LinkError::BadHello(_) => Reason::BadHello,
+        LinkError::BadHello { .. } | LinkError::OwnHello(_) => Reason::BadHello,
         LinkError::Frame(FrameError::Unsupported { .. }) => Reason::Unsupported,
         LinkError::Frame(FrameError::CutOff) | LinkError::Io(_) | LinkError::Closed => Reason::ConnectionLost,
-        LinkError::Frame(_) => Reason::BadFrame,
+        LinkError::Frame(_) | LinkError::UnexpectedFrame(_) => Reason::BadFrame,
         LinkError::Record => Reason::BadRecord,
+        LinkError::RecordsUsedUp => Reason::Renewed,
         LinkError::Stuck => Reason::Stuck,
-        LinkError::Goodbye(goodbye) => match goodbye.code {
-            GoodbyeCode::Leaving => Reason::PeerLeft,
-            GoodbyeCode::Duplicate => Reason::DuplicateLink,
-            GoodbyeCode::Full | GoodbyeCode::Overload => Reason::PeerFull,
-            _ => Reason::PeerRefused,
-        },
+        LinkError::Goodbye(goodbye) => goodbye.code.into(),
         _ => Reason::HandshakeFailed,
     }
 }

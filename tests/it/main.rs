@@ -1,6 +1,10 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
+mod broadcasting;
+mod joining;
 mod keys;
 mod noise_handshake;
 mod noise_snow;
 mod noise_vectors;
+mod support;
+mod sim;

@@ -8,45 +8,45 @@ use sealnet::node::{Item, Node, SecureNode, Subscription};
 use sealnet::overlay::Settings;
 
 /// Longer than anything here takes; reached only when something is broken.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Fails the test, saying what did not happen, instead of letting it hang.
-pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
     match tokio::time::timeout(PATIENCE, future).await {
         Ok(value) => value,
         Err(_) => panic!("did not happen within {PATIENCE:?}: {what}"),
     }
 }
 
-/// Waits until `fact` holds. It looks again whenever something happens at one of the nodes.
-pub async fn until(what: &str, nodes: &[&Node], fact: impl Fn() -> bool) {
-    let mut events: Vec<_> = nodes.iter().map(|node| node.events()).collect();
+/// Waits until `fact` holds: looks again whenever something happens at one of the nodes, and every now and then, since
+/// some facts come true without an event.
+pub(crate) async fn until(what: &str, nodes: &[&Node], fact: impl Fn() -> bool) {
+    let (happened, mut something) = tokio::sync::mpsc::channel(1);
+    let mut watchers = tokio::task::JoinSet::new();
+    for node in nodes {
+        let (mut events, happened) = (node.events(), happened.clone());
+        watchers.spawn(async move {
+            while events.next().await.is_some() {
+                // A full channel says the same.
+                let _ = happened.try_send(());
+            }
+        });
+    }
     let wait = async {
         while !fact() {
-            let next = futures_any(&mut events);
-            // A fact may also come true without an event (a queue that drained): look again after a moment.
-            let _ = tokio::time::timeout(Duration::from_millis(50), next).await;
+            let _ = tokio::time::timeout(Duration::from_millis(50), something.recv()).await;
         }
     };
     within(what, wait).await;
 }
 
-async fn futures_any(events: &mut [sealnet::node::Events]) {
-    let waiting: Vec<_> = events.iter_mut().map(|events| Box::pin(events.next())).collect();
-    std::future::poll_fn(move |cx| {
-        let mut waiting = waiting.iter_mut();
-        if waiting.any(|next| next.as_mut().poll(cx).is_ready()) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-}
-
 /// An identity for tests: everybody can make it again.
-pub fn identity(n: u8) -> Identity {
+pub(crate) fn identity(n: u8) -> Identity {
     Identity::from_seed(&[n; 32])
 }
 
 /// A secure node in preset `local` on a free port of loopback.
-pub async fn node(n: u8, genesis: &[NodeAddress]) -> SecureNode {
+pub(crate) async fn node(n: u8, genesis: &[NodeAddress]) -> SecureNode {
     let mut builder = SecureNode::builder("test".parse().unwrap(), identity(n))
         .listen("127.0.0.1:0".parse().unwrap())
         .overlay(Settings::local());
@@ -57,7 +57,7 @@ pub async fn node(n: u8, genesis: &[NodeAddress]) -> SecureNode {
 }
 
 /// A genesis node, and `count - 1` more that join through it at once.
-pub async fn network(count: u8) -> Vec<SecureNode> {
+pub(crate) async fn network(count: u8) -> Vec<SecureNode> {
     let genesis = node(1, &[]).await;
     let address = genesis.address().unwrap();
     let mut nodes = vec![genesis];
@@ -69,7 +69,7 @@ pub async fn network(count: u8) -> Vec<SecureNode> {
 }
 
 /// Waits until everybody knows everybody.
-pub async fn joined(nodes: &[SecureNode]) {
+pub(crate) async fn joined(nodes: &[SecureNode]) {
     let all: Vec<&Node> = nodes.iter().map(|node| &**node).collect();
     let count = nodes.len();
     let linked = |node: &Node| count == 1 || node.links().len() >= 2.min(count - 1);
@@ -77,7 +77,7 @@ pub async fn joined(nodes: &[SecureNode]) {
 }
 
 /// The next broadcast as text; fails if something was missed.
-pub async fn next_text(subscription: &mut Subscription) -> String {
+pub(crate) async fn next_text(subscription: &mut Subscription) -> String {
     match within("a broadcast", subscription.next()).await {
         Some(Item::Broadcast(broadcast)) => broadcast.text().unwrap(),
         other => panic!("{other:?}"),
