@@ -11,10 +11,12 @@
 //! | [`access`] | closed networks: certificates of membership, revocations |
 //! | [`overlay`] | the core without I/O: members, neighbours, broadcast, repair |
 //! | [`log`] | the contents of accepted broadcasts, by position; cursors |
+//! | [`config`] | the TOML file: the rooms' own settings, composed and checked |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod config;
 pub mod envelope;
 pub mod identity;
 pub mod log;
