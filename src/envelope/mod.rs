@@ -4,6 +4,7 @@
 //! this one relays, keeps and delivers only what is verified.
 
 mod id;
+mod json;
 mod parse;
 mod scheme;
 mod strict_json;
@@ -11,6 +12,7 @@ mod time;
 mod title;
 
 pub use id::{EnvelopeId, EnvelopeIdError};
+pub use json::{JsonError, MAX_JSON};
 pub use parse::{Draft, Envelope, EnvelopeError, MAX_ENVELOPE, MAX_MESSAGE, MessageTooLong, Version};
 pub use scheme::{InvalidEnvelope, Open, Scheme, Signed, Verified, Verifier, VerifyError};
 pub use time::{Lifetime, Timestamp};

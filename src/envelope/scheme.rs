@@ -161,7 +161,12 @@ impl Verifier {
         Ok(self.judge(Envelope::parse(bytes, Version::Signed, &self.network)?)?)
     }
 
-    fn judge(&self, envelope: Envelope) -> Result<Verified<Envelope>, VerifyError> {
+    /// The network whose envelopes are judged.
+    pub fn network(&self) -> &NetworkHash {
+        &self.network
+    }
+
+    pub(super) fn judge(&self, envelope: Envelope) -> Result<Verified<Envelope>, VerifyError> {
         let key = self.keys.get(&envelope.sender())?;
         let signature = envelope.signature().ok_or(VerifyError::Signature)?;
         self.verifications.fetch_add(1, Ordering::Relaxed);

@@ -54,7 +54,9 @@ pub struct Page {
 #[non_exhaustive]
 pub enum LogError {
     /// It is larger than everything that may be kept.
-    #[error("the message has {size} bytes and the log may keep {limit}; raise max_bytes in the [log] section")]
+    #[error(
+        "the message has {size} bytes and the log may keep {limit}; raise max_size in the section [log] of the configuration"
+    )]
     TooLarge {
         /// Its size in bytes.
         size: usize,

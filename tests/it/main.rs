@@ -1,7 +1,11 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
+<<<<<<< HEAD
 mod broadcasting;
 mod joining;
+=======
+mod config;
+>>>>>>> config
 mod keys;
 mod noise_handshake;
 mod noise_snow;
