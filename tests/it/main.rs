@@ -1,14 +1,11 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
-<<<<<<< HEAD
 mod broadcasting;
-mod joining;
-=======
 mod config;
->>>>>>> config
+mod joining;
 mod keys;
 mod noise_handshake;
 mod noise_snow;
 mod noise_vectors;
-mod support;
 mod sim;
+mod support;
