@@ -72,7 +72,10 @@ async fn the_network_outlives_its_genesis_and_takes_it_back() {
     let (first_address, first_id) = (first.address().unwrap(), first.id());
     first.stop().await;
     let others: Vec<&Node> = nodes.iter().map(|node| &**node).collect();
-    until("its leave is known", &others, || others.iter().all(|node| node.member_state(&first_id) == Some(MemberState::Gone))).await;
+    until("its leave is known", &others, || {
+        others.iter().all(|node| node.member_state(&first_id) == Some(MemberState::Gone))
+    })
+    .await;
 
     let mut chat = nodes[3].subscribe("chat").unwrap();
     nodes[0].broadcast("chat", "we go on").await.unwrap();
@@ -119,8 +122,12 @@ async fn both_ends_tell_of_a_link_and_of_its_end_with_the_reason() {
         seen.push(within("the end of the link", events.next()).await.unwrap());
     }
     let id = second.id();
-    let opened = seen.iter().any(|event| matches!(event, Event::LinkOpened { peer, direction: Direction::Inbound, .. } if *peer == id));
-    let closing = seen.iter().any(|event| matches!(event, Event::LinkClosing { peer, reason: Reason::PeerLeft, .. } if *peer == id));
+    let opened = seen
+        .iter()
+        .any(|event| matches!(event, Event::LinkOpened { peer, direction: Direction::Inbound, .. } if *peer == id));
+    let closing = seen
+        .iter()
+        .any(|event| matches!(event, Event::LinkClosing { peer, reason: Reason::PeerLeft, .. } if *peer == id));
     let closed = matches!(seen.last(), Some(Event::LinkClosed { peer, reason: Reason::PeerLeft, .. }) if *peer == id);
     assert!(opened && closing && closed, "{seen:?}");
 }
@@ -164,7 +171,12 @@ async fn a_plain_node_and_a_secure_one_never_link() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn plain_nodes_form_a_network_of_their_own() {
-    let build = || Node::builder("test".parse().unwrap()).unwrap().listen("127.0.0.1:0".parse().unwrap()).overlay(Settings::local());
+    let build = || {
+        Node::builder("test".parse().unwrap())
+            .unwrap()
+            .listen("127.0.0.1:0".parse().unwrap())
+            .overlay(Settings::local())
+    };
     let genesis = build().start().await.unwrap();
     let mut nodes = vec![genesis.clone()];
     for _ in 0..3 {

@@ -2,6 +2,7 @@
 
 mod broadcasting;
 mod config;
+mod hostile;
 mod joining;
 mod keys;
 mod noise_handshake;

@@ -7,7 +7,9 @@ use sealnet::sim::{SchemeKind, Settings, Simulation};
 
 #[test]
 fn explore() {
-    for (name, overlay) in [("local", overlay::Settings::local()), ("lan", overlay::Settings::lan()), ("wan", overlay::Settings::wan())] {
+    for (name, overlay) in
+        [("local", overlay::Settings::local()), ("lan", overlay::Settings::lan()), ("wan", overlay::Settings::wan())]
+    {
         for nodes in [2, 9, 12, 40, 100] {
             let mut sim = Simulation::new(Settings { nodes, overlay: overlay.clone(), ..Settings::default() });
             let started = std::time::Instant::now();
@@ -20,8 +22,13 @@ fn explore() {
                 let ticks: u64 = (0..nodes).map(|n| sim.ticks(n)).max().unwrap();
                 println!(
                     "{name} {nodes} {what}: at {:?} links {}/{}/{} genesis {} connected {} openings {open} presences {pres} max ticks {ticks} traffic {:?}",
-                    sim.elapsed(), links.iter().min().unwrap(), links.iter().sum::<usize>() as f64 / nodes as f64,
-                    links.iter().max().unwrap(), links[0], sim.is_connected(), sim.traffic()
+                    sim.elapsed(),
+                    links.iter().min().unwrap(),
+                    links.iter().sum::<usize>() as f64 / nodes as f64,
+                    links.iter().max().unwrap(),
+                    links[0],
+                    sim.is_connected(),
+                    sim.traffic()
                 );
             };
             println!("{name} {nodes}: all know all {ok} at {t:?}, real {:?}", started.elapsed());

@@ -73,7 +73,8 @@ pub(crate) async fn joined(nodes: &[SecureNode]) {
     let all: Vec<&Node> = nodes.iter().map(|node| &**node).collect();
     let count = nodes.len();
     let linked = |node: &Node| count == 1 || node.links().len() >= 2.min(count - 1);
-    until("everybody knows everybody", &all, || all.iter().all(|node| node.members().len() == count && linked(node))).await;
+    until("everybody knows everybody", &all, || all.iter().all(|node| node.members().len() == count && linked(node)))
+        .await;
 }
 
 /// The next broadcast as text; fails if something was missed.
