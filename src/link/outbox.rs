@@ -376,3 +376,163 @@ impl fmt::Debug for Outbox {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::{Draft, Lifetime, Open, Scheme, Timestamp};
+    use crate::identity::{NetworkHash, NodeId};
+    use crate::wire::GoodbyeCode;
+
+    fn limits() -> OutboxLimits {
+        OutboxLimits { control: 1_000, broadcast: 4_000, bulk: 1_000, ids: 1_500 }
+    }
+
+    fn id(n: usize) -> EnvelopeId {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&n.to_be_bytes());
+        EnvelopeId::from_bytes(bytes)
+    }
+
+    /// Everything that one look gives.
+    fn taken(outbox: &Outbox, least: usize) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        assert_eq!(outbox.take(&mut frames, least), Taken::Frames);
+        frames
+    }
+
+    fn kinds(frames: &[Frame]) -> Vec<Kind> {
+        frames.iter().map(Frame::kind).collect()
+    }
+
+    #[test]
+    fn control_goes_before_broadcasts_and_these_before_bulk() {
+        let outbox = Outbox::new(limits());
+        outbox.push_bulk(Frame::Lazy).unwrap();
+        assert_eq!(outbox.push_envelope(id(1), &Bytes::from_static(b"a")), Queued::Whole);
+        outbox.push_control(Frame::Ping([1; 8])).unwrap();
+        assert_eq!(outbox.push_envelope(id(2), &Bytes::from_static(b"b")), Queued::Whole);
+        outbox.push_control(Frame::Ping([2; 8])).unwrap();
+        let expected = [
+            Frame::Ping([1; 8]),
+            Frame::Ping([2; 8]),
+            Frame::Broadcast(Bytes::from_static(b"a")),
+            Frame::Broadcast(Bytes::from_static(b"b")),
+            Frame::Lazy,
+        ];
+        assert_eq!(taken(&outbox, usize::MAX), expected);
+        assert!(outbox.is_empty() && outbox.queued_bytes() == 0);
+        assert_eq!(outbox.take(&mut Vec::new(), 1), Taken::Nothing);
+    }
+
+    #[test]
+    fn what_is_pushed_later_into_a_higher_lane_goes_first() {
+        let outbox = Outbox::new(OutboxLimits::default());
+        for _ in 0..10 {
+            outbox.push_bulk(Frame::Reconcile(vec![0; 60_000].into())).unwrap();
+        }
+        assert_eq!(kinds(&taken(&outbox, 60_005)), [Kind::Reconcile]);
+        outbox.push_control(Frame::Eager).unwrap();
+        assert_eq!(kinds(&taken(&outbox, 60_005)), [Kind::Eager, Kind::Reconcile]);
+    }
+
+    #[test]
+    fn every_lane_is_bounded_and_the_others_do_not_notice() {
+        for (fill, other) in [
+            (Outbox::push_control as fn(&Outbox, Frame) -> _, Outbox::push_bulk as fn(&Outbox, Frame) -> _),
+            (Outbox::push_bulk, Outbox::push_control),
+        ] {
+            let outbox = Outbox::new(limits());
+            let pushed = (0..10_000).take_while(|_| fill(&outbox, Frame::Eager).is_ok()).count();
+            // Frames of five bytes cannot take a thousand times their size.
+            assert!(pushed > 5 && pushed < 1_000 / size_of::<Frame>(), "{pushed}");
+            assert_eq!(fill(&outbox, Frame::Eager), Err(OutboxFull::Full));
+            assert!(outbox.queued_bytes() <= 1_000);
+            other(&outbox, Frame::Eager).unwrap();
+            assert_eq!(outbox.push_envelope(id(1), &Bytes::new()), Queued::Whole);
+        }
+    }
+
+    #[test]
+    fn over_the_limit_broadcasts_become_ids_and_then_nothing() {
+        let outbox = Outbox::new(limits());
+        let body = Bytes::from(vec![1; 1_000 - size_of::<Frame>()]);
+        for n in 0..2_000 {
+            let expected = if n < 4 {
+                Queued::Whole
+            } else if n < 1_504 {
+                Queued::IdOnly
+            } else {
+                Queued::Dropped
+            };
+            assert_eq!(outbox.push_envelope(id(n), &body), expected, "{n}");
+        }
+        assert_eq!(outbox.queued_bytes(), 4_000 + 1_500 * 32);
+
+        // The ids go out when half of the lane has, at most a thousand in a frame.
+        assert_eq!(kinds(&taken(&outbox, 1)), [Kind::Broadcast]);
+        assert_eq!(kinds(&taken(&outbox, 1)), [Kind::Broadcast]);
+        let frames = taken(&outbox, usize::MAX);
+        assert_eq!(kinds(&frames), [Kind::Broadcast, Kind::Have, Kind::Have, Kind::Broadcast]);
+        let mut announced = Vec::new();
+        for frame in &frames {
+            if let Frame::Have(ids) = frame {
+                assert!(ids.len() <= Kind::MAX_HAVE);
+                announced.extend(ids.iter());
+            }
+        }
+        assert_eq!(announced, (4..1_504).map(id).collect::<Vec<_>>());
+        assert_eq!(outbox.push_envelope(id(9_999), &body), Queued::Whole);
+    }
+
+    #[test]
+    fn a_broadcast_is_queued_without_a_copy() {
+        let network = NetworkHash::plain(&"a".parse().unwrap());
+        let draft = Draft {
+            title: "t".parse().unwrap(),
+            message: Bytes::from_static(b"m"),
+            time: Timestamp::from_micros(1).unwrap(),
+            lifetime: Lifetime::hours(1),
+        };
+        let envelope = Open::new(network, NodeId::from_bytes([1; 32])).publish(&draft).unwrap();
+        let outbox = Outbox::default();
+        assert_eq!(outbox.push_broadcast(&envelope), Queued::Whole);
+        let frames = taken(&outbox, 1);
+        let [Frame::Broadcast(bytes)] = &frames[..] else { panic!("{frames:?}") };
+        assert_eq!(bytes.as_ptr(), envelope.as_bytes().as_ptr());
+    }
+
+    #[test]
+    fn what_may_not_be_sent_is_refused_when_it_is_pushed() {
+        let outbox = Outbox::default();
+        let error = outbox.push_bulk(Frame::Reconcile(vec![0; 65_537].into())).unwrap_err();
+        assert_eq!(error, OutboxFull::TooLong(FrameTooLong { kind: Kind::Reconcile, len: 65_537 }));
+        assert!(outbox.is_empty());
+    }
+
+    #[test]
+    fn closing_lets_out_what_is_queued_and_takes_nothing_more() {
+        let outbox = Outbox::new(limits());
+        outbox.push_bulk(Frame::Lazy).unwrap();
+        let goodbye = Goodbye::new(GoodbyeCode::Idle, "");
+        outbox.close(Some(goodbye.clone()));
+        outbox.close(Some(Goodbye::new(GoodbyeCode::Full, "")));
+        assert!(outbox.is_closed());
+        assert_eq!(outbox.push_control(Frame::Eager), Err(OutboxFull::Closed));
+        assert_eq!(outbox.push_bulk(Frame::Eager), Err(OutboxFull::Closed));
+        assert_eq!(outbox.push_envelope(id(1), &Bytes::new()), Queued::Dropped);
+        assert_eq!(taken(&outbox, usize::MAX), [Frame::Lazy]);
+        assert_eq!(outbox.take(&mut Vec::new(), 1), Taken::End(Some(goodbye)));
+    }
+
+    #[test]
+    fn aborting_drops_what_is_queued() {
+        let outbox = Outbox::new(limits());
+        outbox.push_bulk(Frame::Lazy).unwrap();
+        outbox.clone().abort();
+        assert!(outbox.is_closed() && outbox.queued_bytes() == 0);
+        assert_eq!(outbox.take(&mut Vec::new(), 1), Taken::Abort);
+        outbox.close(None);
+        assert_eq!(outbox.take(&mut Vec::new(), 1), Taken::Abort);
+    }
+}

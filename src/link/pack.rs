@@ -35,7 +35,10 @@ impl Pack {
     /// Makes room for frames of so many bytes, so that the buffer grows once.
     pub(super) fn reserve(&mut self, bytes: usize) {
         let records = bytes / (MAX_PLAINTEXT / 2) + 1;
-        self.out.reserve(bytes.saturating_add(records.saturating_mul(HEAD_LEN + TAG_LEN)));
+        let needed = bytes.saturating_add(records.saturating_mul(HEAD_LEN + TAG_LEN));
+        // Few sizes, so that it seldom grows; and not twice what was ever needed, as it would by itself.
+        let size = needed.checked_next_power_of_two().unwrap_or(needed);
+        self.out.reserve_exact(size.saturating_sub(self.out.len()));
     }
 
     /// Appends a frame.
@@ -130,5 +133,150 @@ impl Pack {
             sealer.seal(self.out.get_mut(begin..).unwrap_or_default())?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::link::record::RecordOpener;
+    use crate::link::record::tests::pair;
+    use crate::wire::{FrameDecoder, Request, RequestNumber};
+
+    fn packed(pack: &mut Pack, frames: &[Frame]) -> Vec<u8> {
+        pack.reserve(frames.iter().map(Frame::encoded_len).sum());
+        frames.iter().for_each(|frame| pack.put(frame).unwrap());
+        let out = pack.finish().unwrap().to_vec();
+        pack.clear();
+        out
+    }
+
+    /// The plaintexts of the records.
+    fn opened(opener: &mut RecordOpener, mut stream: &[u8]) -> Vec<Bytes> {
+        let mut plaintexts = Vec::new();
+        while let Some((head, rest)) = stream.split_first_chunk() {
+            let (body, rest) = rest.split_at(RecordOpener::body_len(*head).unwrap());
+            let mut body = body.to_vec();
+            let len = opener.open(&mut body).unwrap();
+            body.truncate(len);
+            plaintexts.push(body.into());
+            stream = rest;
+        }
+        plaintexts
+    }
+
+    fn decoded(chunks: impl IntoIterator<Item = Bytes>) -> Vec<Frame> {
+        let (mut decoder, mut frames) = (FrameDecoder::new(), Vec::new());
+        for chunk in chunks {
+            decoder.push(chunk);
+            while let Some(frame) = decoder.next_frame().unwrap() {
+                frames.push(frame);
+            }
+        }
+        decoder.finish().unwrap();
+        frames
+    }
+
+    fn broadcast(len: usize) -> Frame {
+        Frame::Broadcast(vec![7; len].into())
+    }
+
+    #[test]
+    fn many_small_frames_share_a_record_and_none_is_cut() {
+        let (sealer, mut opener) = pair();
+        let mut pack = Pack::new(Some(sealer));
+        let frames = vec![broadcast(300); 700];
+        let stream = packed(&mut pack, &frames);
+        let records = opened(&mut opener, &stream);
+        assert_eq!(records.len(), 4);
+        // Each holds whole frames: the receiver copies none of them.
+        let in_each: Vec<_> = records.into_iter().map(|record| decoded([record]).len()).collect();
+        assert_eq!(in_each, [214, 214, 214, 58]);
+        assert_eq!(stream.len(), 700 * 305 + 4 * (HEAD_LEN + TAG_LEN));
+    }
+
+    #[test]
+    fn what_fits_no_record_fills_records_to_the_brim() {
+        let (sealer, mut opener) = pair();
+        let mut pack = Pack::new(Some(sealer));
+        let frames = vec![broadcast(131_000); 3];
+        let records = opened(&mut opener, &packed(&mut pack, &frames));
+        let lens: Vec<_> = records.iter().map(Bytes::len).collect();
+        let most = MAX_PLAINTEXT;
+        assert_eq!(lens, [most, most, most, most, most, 3 * 131_005 - 5 * most]);
+        assert_eq!(decoded(records), frames);
+    }
+
+    #[test]
+    fn a_head_may_run_over_the_end_of_a_record() {
+        let request = Frame::Request(Request {
+            number: RequestNumber::new(7).unwrap(),
+            title: "t".repeat(200).parse().unwrap(),
+            last: true,
+            bytes: vec![1; 65_400 - 215].into(),
+        });
+        for missing in 0..250 {
+            let (sealer, mut opener) = pair();
+            let mut pack = Pack::new(Some(sealer));
+            let frames = [broadcast(MAX_PLAINTEXT - 5 - missing), request.clone(), broadcast(MAX_PLAINTEXT)];
+            assert_eq!(decoded(opened(&mut opener, &packed(&mut pack, &frames))), frames, "{missing}");
+        }
+    }
+
+    #[test]
+    fn after_the_first_batch_nothing_is_allocated_any_more() {
+        let (sealer, _) = pair();
+        let mut pack = Pack::new(Some(sealer));
+        let frames = vec![broadcast(300); 700];
+        packed(&mut pack, &frames);
+        let (at, capacity) = (pack.out.as_ptr(), pack.capacity());
+        assert!(capacity <= 256 * 1024);
+        for _ in 0..20 {
+            packed(&mut pack, &frames);
+            assert_eq!((pack.out.as_ptr(), pack.capacity()), (at, capacity));
+        }
+        pack.release();
+        assert_eq!(pack.capacity(), 0);
+    }
+
+    #[test]
+    fn the_end_of_a_handshake_stands_before_the_first_record() {
+        let (sealer, mut opener) = pair();
+        let mut pack = Pack::new(Some(sealer));
+        pack.put_raw(b"message 3").unwrap();
+        let stream = packed(&mut pack, &[Frame::Eager]);
+        let records = opened(&mut opener, stream.strip_prefix(b"message 3").unwrap());
+        assert_eq!(decoded(records), [Frame::Eager]);
+    }
+
+    #[test]
+    fn without_records_frames_stand_on_the_stream_as_they_are() {
+        let mut pack = Pack::new(None);
+        let frames = [broadcast(100_000), Frame::Eager];
+        assert_eq!(decoded([packed(&mut pack, &frames).into()]), frames);
+        assert_eq!(pack.records(), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn what_is_packed_is_what_comes_out(batches in vec(vec(0..131_386_usize, 0..8), 1..4), small in 0..300_usize) {
+            let (sealer, mut opener) = pair();
+            let mut pack = Pack::new(Some(sealer));
+            let (mut frames, mut records) = (Vec::new(), Vec::new());
+            for batch in batches {
+                let batch: Vec<_> = batch.into_iter().flat_map(|len| [broadcast(len), broadcast(small)]).collect();
+                let stream = packed(&mut pack, &batch);
+                prop_assert!(stream.is_empty() == batch.is_empty());
+                records.extend(opened(&mut opener, &stream));
+                frames.extend(batch);
+            }
+            prop_assert_eq!(pack.records(), records.len() as u64);
+            prop_assert_eq!(decoded(records), frames);
+        }
     }
 }

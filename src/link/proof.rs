@@ -111,3 +111,62 @@ impl fmt::Debug for IdentityProof {
         f.debug_struct("IdentityProof").field("id", &self.id).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::noise::Keypair;
+
+    fn key(n: u8) -> noise::PublicKey {
+        *Keypair::from_secret(&[n; 32]).public()
+    }
+
+    #[test]
+    fn a_proof_holds_for_its_session_role_and_static_key_only() {
+        let identity = Identity::from_seed(&[1; 32]);
+        for role in [Role::Initiator, Role::Responder] {
+            let proof = IdentityProof::sign(&identity, role, &[2; 32], &key(3));
+            assert_eq!(proof.verify(role, &[2; 32], &key(3)), Ok(identity.id()));
+            assert_eq!(proof.verify(role.peer(), &[2; 32], &key(3)), Err(ProofError::Signature));
+            assert_eq!(proof.verify(role, &[3; 32], &key(3)), Err(ProofError::Signature));
+            assert_eq!(proof.verify(role, &[2; 32], &key(4)), Err(ProofError::Signature));
+            let other = IdentityProof { id: Identity::from_seed(&[2; 32]).id(), ..proof };
+            assert_eq!(other.verify(role, &[2; 32], &key(3)), Err(ProofError::Signature));
+        }
+    }
+
+    #[test]
+    fn the_bytes_are_those_of_the_protocol_page() {
+        let identity = Identity::from_seed(&[1; 32]);
+        let proof = IdentityProof::sign(&identity, Role::Responder, &[2; 32], &key(3));
+        let bytes = proof.encode();
+        assert_eq!(bytes, [&[1], &identity.id().as_bytes()[..], &proof.signature].concat()[..]);
+        assert_eq!(IdentityProof::decode(&bytes), Ok(proof));
+        // 20 + 1 + 32 + 32 bytes are signed.
+        let signed = [b"sealnet/1 handshake\0", &[0x02][..], &[2; 32], key(3).as_bytes()].concat();
+        assert_eq!(signed.len(), 85);
+        let verifying = ed25519_dalek::VerifyingKey::from_bytes(identity.id().as_bytes()).unwrap();
+        verifying.verify_strict(&signed, &ed25519_dalek::Signature::from_bytes(&proof.signature)).unwrap();
+    }
+
+    #[test]
+    fn other_lengths_and_versions_are_refused() {
+        let bytes = IdentityProof::sign(&Identity::from_seed(&[1; 32]), Role::Initiator, &[2; 32], &key(3)).encode();
+        for len in 0..IdentityProof::LEN {
+            assert_eq!(IdentityProof::decode(&bytes[..len]), Err(ProofError::Grammar), "{len}");
+        }
+        assert_eq!(IdentityProof::decode(&[&bytes[..], &[0]].concat()), Err(ProofError::Grammar));
+        for version in (0..=u8::MAX).filter(|version| *version != 1) {
+            assert_eq!(IdentityProof::decode(&[&[version], &bytes[1..]].concat()), Err(ProofError::Grammar));
+        }
+    }
+
+    #[test]
+    fn keys_that_prove_nothing_are_refused() {
+        // Of low order: whoever signs with it can sign anything.
+        let mut neutral = [0; 32];
+        neutral[0] = 1;
+        let proof = IdentityProof { id: NodeId::from_bytes(neutral), signature: [0; 64] };
+        assert_eq!(proof.verify(Role::Initiator, &[2; 32], &key(3)), Err(ProofError::Key(KeyError::Weak)));
+    }
+}

@@ -128,3 +128,134 @@ impl fmt::Debug for RecordOpener {
         f.debug_struct("RecordOpener").field("records", &self.records()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::noise::{Builder, TransportState};
+
+    fn transport() -> (TransportState, TransportState) {
+        let mut ours = Builder::new("NN".parse().unwrap()).initiator().unwrap();
+        let mut theirs = Builder::new("NN".parse().unwrap()).responder().unwrap();
+        let mut message = Vec::new();
+        ours.write_message(&[], &mut message).unwrap();
+        theirs.read_message(&message, &mut Vec::new()).unwrap();
+        message.clear();
+        theirs.write_message(&[], &mut message).unwrap();
+        ours.read_message(&message, &mut Vec::new()).unwrap();
+        (ours.into_transport().unwrap(), theirs.into_transport().unwrap())
+    }
+
+    /// The two ends of one direction.
+    pub(in crate::link) fn pair() -> (RecordSealer, RecordOpener) {
+        let (ours, theirs) = transport();
+        (RecordSealer::new(ours.sender), RecordOpener::new(theirs.receiver))
+    }
+
+    /// A whole record.
+    pub(in crate::link) fn sealed(sealer: &mut RecordSealer, plaintext: &[u8]) -> Vec<u8> {
+        let mut record = [&[0; HEAD_LEN], plaintext, &[0; TAG_LEN]].concat();
+        sealer.seal(&mut record).unwrap();
+        record
+    }
+
+    fn opened(opener: &mut RecordOpener, record: &[u8]) -> Result<Vec<u8>, RecordError> {
+        let (head, body) = record.split_first_chunk().unwrap();
+        assert_eq!(RecordOpener::body_len(*head), Ok(body.len()));
+        let mut body = body.to_vec();
+        let len = opener.open(&mut body)?;
+        body.truncate(len);
+        Ok(body)
+    }
+
+    #[test]
+    fn every_length_from_one_byte_to_the_most_goes_through() {
+        let (mut sealer, mut opener) = pair();
+        for len in [1, 2, 100, 65_518, MAX_PLAINTEXT] {
+            let record = sealed(&mut sealer, &vec![5; len]);
+            assert_eq!(record.len(), HEAD_LEN + len + TAG_LEN);
+            assert_eq!(opened(&mut opener, &record).unwrap(), vec![5; len]);
+        }
+        assert_eq!((sealer.records(), opener.records()), (5, 5));
+    }
+
+    #[test]
+    fn no_other_length_is_sealed_or_opened() {
+        let (mut sealer, mut opener) = pair();
+        for len in (0..HEAD_LEN + MIN_BODY).chain([HEAD_LEN + MAX_PLAINTEXT + 1 + TAG_LEN, 100_000]) {
+            assert_eq!(sealer.seal(&mut vec![0; len]), Err(RecordError::Length), "{len}");
+        }
+        for len in 0..MIN_BODY {
+            assert_eq!(opener.open(&mut vec![0; len]), Err(RecordError::Length));
+            assert_eq!(RecordOpener::body_len(u16::try_from(len).unwrap().to_be_bytes()), Err(RecordError::Length));
+        }
+        assert_eq!((sealer.records(), opener.records()), (0, 0));
+        assert_eq!(RecordOpener::body_len([0, 17]), Ok(17));
+        assert_eq!(RecordOpener::body_len([0xFF, 0xFF]), Ok(65_535));
+    }
+
+    #[test]
+    fn a_forged_record_moves_nothing() {
+        let (mut sealer, mut opener) = pair();
+        let record = sealed(&mut sealer, b"the genuine one");
+        for bit in 0..(record.len() - HEAD_LEN) * 8 {
+            let mut forged = record.clone();
+            forged[HEAD_LEN + bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(opened(&mut opener, &forged), Err(RecordError::Open), "bit {bit}");
+        }
+        assert_eq!(opened(&mut opener, &record).unwrap(), b"the genuine one");
+    }
+
+    #[test]
+    fn replayed_swapped_dropped_and_foreign_records_do_not_open() {
+        let (mut sealer, mut opener) = pair();
+        let records = [b"a", b"b", b"c"].map(|text| sealed(&mut sealer, text));
+        assert_eq!(opened(&mut opener, &records[1]), Err(RecordError::Open));
+        opened(&mut opener, &records[0]).unwrap();
+        assert_eq!(opened(&mut opener, &records[0]), Err(RecordError::Open));
+        assert_eq!(opened(&mut opener, &records[2]), Err(RecordError::Open));
+        opened(&mut opener, &records[1]).unwrap();
+        let (mut other, _) = pair();
+        sealed(&mut other, b"a");
+        sealed(&mut other, b"b");
+        assert_eq!(opened(&mut opener, &sealed(&mut other, b"c")), Err(RecordError::Open));
+        // What this end sent itself is of the other direction.
+        let (ours, _) = transport();
+        let (mut sealer, mut opener) = (RecordSealer::new(ours.sender), RecordOpener::new(ours.receiver));
+        assert_eq!(opened(&mut opener, &sealed(&mut sealer, b"echo")), Err(RecordError::Open));
+    }
+
+    #[test]
+    fn both_ends_change_the_key_after_every_65536_records_and_count_on() {
+        let (ours, theirs) = transport();
+        // The other end done by hand, as the protocol page says it.
+        let (mut sealer, mut by_hand) = (RecordSealer::new(ours.sender), theirs.receiver);
+        let (mut sealed_by_hand, mut opener) = (theirs.sender, RecordOpener::new(ours.receiver));
+        for i in 0..200_000_u64 {
+            let mut record = sealed(&mut sealer, &i.to_be_bytes());
+            let len = by_hand.decrypt_in_place(&mut record[HEAD_LEN..]).unwrap();
+            assert_eq!(record[HEAD_LEN..HEAD_LEN + len], i.to_be_bytes());
+
+            let mut body = [i.to_be_bytes().to_vec(), vec![0; TAG_LEN]].concat();
+            let (plaintext, tag) = body.split_last_chunk_mut::<TAG_LEN>().unwrap();
+            *tag = sealed_by_hand.encrypt_in_place(plaintext).unwrap();
+            assert_eq!(opener.open(&mut body), Ok(8));
+
+            if (i + 1) % 65_536 == 0 {
+                by_hand.rekey().unwrap();
+                sealed_by_hand.rekey().unwrap();
+            }
+        }
+        assert_eq!((sealer.records(), opener.records()), (200_000, 200_000));
+    }
+
+    #[test]
+    fn an_end_that_forgets_to_change_the_key_is_noticed() {
+        let (ours, theirs) = transport();
+        let (mut sealer, mut forgetful) = (RecordSealer::new(ours.sender), theirs.receiver);
+        for i in 0..=REKEY_EVERY {
+            let opened = forgetful.decrypt_in_place(&mut sealed(&mut sealer, b"x")[HEAD_LEN..]);
+            assert_eq!(opened.is_ok(), i < REKEY_EVERY, "{i}");
+        }
+    }
+}

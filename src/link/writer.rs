@@ -143,3 +143,184 @@ impl fmt::Debug for Writer {
         f.debug_struct("Writer").field("records", &self.pack.records()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncReadExt, DuplexStream, duplex, split};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::link::record::tests::pair;
+    use crate::wire::{FrameDecoder, GoodbyeCode};
+
+    fn plain(room: usize) -> (Writer, DuplexStream) {
+        let (here, there) = duplex(room);
+        (Writer::new(Box::new(split(here).1), None), there)
+    }
+
+    async fn frames(mut peer: DuplexStream) -> Vec<Frame> {
+        let mut stream = Vec::new();
+        peer.read_to_end(&mut stream).await.unwrap();
+        let mut decoder = FrameDecoder::new();
+        decoder.push(stream);
+        std::iter::from_fn(|| decoder.next_frame().unwrap()).collect()
+    }
+
+    /// Notes the length of every write.
+    struct Noted(Arc<Mutex<Vec<usize>>>);
+
+    impl AsyncWrite for Noted {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<std::io::Result<usize>> {
+            self.0.lock().unwrap().push(bytes.len());
+            Poll::Ready(Ok(bytes.len()))
+        }
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn closing_sends_what_is_queued_then_the_goodbye_then_the_end() {
+        let (writer, peer) = plain(64);
+        let outbox = Outbox::default();
+        outbox.push_bulk(Frame::Reconcile(vec![1; 60_000].into())).unwrap();
+        outbox.push_control(Frame::Eager).unwrap();
+        let goodbye = Goodbye::new(GoodbyeCode::Leaving, "bye");
+        outbox.close(Some(goodbye.clone()));
+        let (ended, frames) = tokio::join!(writer.run(outbox.clone()), frames(peer));
+        ended.unwrap();
+        let expected = [Frame::Eager, Frame::Reconcile(vec![1; 60_000].into()), Frame::Goodbye(goodbye)];
+        assert_eq!(frames, expected);
+        assert!(outbox.is_closed());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_stuck_after_thirty_seconds() {
+        let (writer, peer) = plain(64);
+        let outbox = Outbox::default();
+        outbox.push_control(Frame::Hello(vec![1; 4_000].into())).unwrap();
+        let start = Instant::now();
+        let running = tokio::spawn(writer.run(outbox.clone()));
+        // Meanwhile everybody pushes.
+        for _ in 0..1_000 {
+            let _ = outbox.push_bulk(Frame::Reconcile(vec![1; 60_000].into()));
+            tokio::task::yield_now().await;
+            assert!(outbox.queued_bytes() <= 4 << 20);
+        }
+        assert!(matches!(running.await.unwrap(), Err(LinkError::Stuck)));
+        assert_eq!(start.elapsed(), times::PROGRESS);
+        assert!(outbox.is_closed() && outbox.queued_bytes() == 0);
+        drop(peer);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_reads_slowly_is_not_stuck() {
+        let (writer, mut peer) = plain(64);
+        let outbox = Outbox::default();
+        outbox.push_control(Frame::Hello(vec![1; 640].into())).unwrap();
+        outbox.close(None);
+        let running = tokio::spawn(writer.run(outbox));
+        let mut taken = 0;
+        let mut buffer = [0; 64];
+        loop {
+            tokio::time::sleep(times::PROGRESS - Duration::from_millis(1)).await;
+            match peer.read(&mut buffer).await.unwrap() {
+                0 => break,
+                some => taken += some,
+            }
+        }
+        running.await.unwrap().unwrap();
+        assert_eq!(taken, 645);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn aborting_ends_even_a_write_that_does_not() {
+        let (writer, peer) = plain(64);
+        let outbox = Outbox::default();
+        outbox.push_control(Frame::Hello(vec![1; 640].into())).unwrap();
+        let running = tokio::spawn(writer.run(outbox.clone()));
+        tokio::task::yield_now().await;
+        let start = Instant::now();
+        outbox.abort();
+        running.await.unwrap().unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        assert!(outbox.is_closed());
+        drop(peer);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_writer_that_is_dropped_closes_its_outbox() {
+        let (writer, _peer) = plain(64);
+        let outbox = Outbox::default();
+        let running = tokio::spawn(writer.run(outbox.clone()));
+        tokio::task::yield_now().await;
+        outbox.push_control(Frame::Eager).unwrap();
+        running.abort();
+        assert!(running.await.unwrap_err().is_cancelled());
+        assert!(outbox.is_closed() && outbox.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_is_gone_ends_the_writer() {
+        let (writer, peer) = plain(64);
+        drop(peer);
+        let outbox = Outbox::default();
+        outbox.push_control(Frame::Eager).unwrap();
+        assert!(matches!(writer.run(outbox).await, Err(LinkError::Closed)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn everything_that_waits_goes_out_in_one_write() {
+        let (sealer, _opener) = pair();
+        let writes = Arc::new(Mutex::new(Vec::new()));
+        let writer = Writer::new(Box::new(Noted(Arc::clone(&writes))), Some(sealer));
+        let outbox = Outbox::default();
+        for _ in 0..500 {
+            outbox.push_bulk(Frame::Reconcile(vec![1; 395].into())).unwrap();
+        }
+        outbox.close(None);
+        writer.run(outbox.clone()).await.unwrap();
+        assert_eq!(*writes.lock().unwrap(), [500 * 400 + 4 * 18]);
+        assert_eq!(outbox.records(), 4);
+        assert!(!outbox.needs_renewal());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_write_is_bounded() {
+        let writes = Arc::new(Mutex::new(Vec::new()));
+        let writer = Writer::new(Box::new(Noted(Arc::clone(&writes))), None);
+        let outbox = Outbox::default();
+        for _ in 0..64 {
+            outbox.push_bulk(Frame::Reconcile(vec![1; 60_000].into())).unwrap();
+        }
+        outbox.close(None);
+        writer.run(outbox).await.unwrap();
+        let writes = writes.lock().unwrap();
+        assert_eq!(writes.iter().sum::<usize>(), 64 * 60_005);
+        assert!(writes.iter().all(|len| *len < BATCH + 60_005), "{writes:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_idle_writer_holds_no_large_buffer() {
+        let (mut writer, mut peer) = plain(1 << 20);
+        let outbox = Outbox::default();
+        outbox.push_bulk(Frame::Reconcile(vec![1; 60_000].into())).unwrap();
+        let drain = tokio::time::timeout(RELEASE_AFTER / 2, writer.drain(&outbox)).await;
+        assert!(drain.is_err() && writer.pack.capacity() > 60_000);
+        let drain = tokio::time::timeout(RELEASE_AFTER * 2, writer.drain(&outbox)).await;
+        assert!(drain.is_err() && writer.pack.capacity() == 0);
+        outbox.push_control(Frame::Eager).unwrap();
+        outbox.close(None);
+        writer.drain(&outbox).await.unwrap();
+        let mut stream = Vec::new();
+        peer.read_to_end(&mut stream).await.unwrap();
+        assert_eq!(stream.len(), 60_005 + 5);
+    }
+}
