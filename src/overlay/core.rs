@@ -68,6 +68,7 @@ pub struct Core {
     pub(super) features: Vec<String>,
     pub(super) apps: BTreeMap<String, String>,
     pub(super) last_announced: Option<Instant>,
+    pub(super) presence_lifetime: Duration,
     next_dial: u64,
     own_start: Timestamp,
     last_time: Timestamp,
@@ -147,6 +148,7 @@ impl Core {
             features: setup.features,
             apps: setup.apps,
             last_announced: None,
+            presence_lifetime: Duration::ZERO,
             next_dial: 0,
             own_start: now.wall,
             last_time: Timestamp::default(),
@@ -212,6 +214,11 @@ impl Core {
         }
         self.last_time = next;
         Ok(next)
+    }
+
+    /// How long a leave is to live: as long as the presence it ends.
+    pub fn leave_lifetime(&self) -> Duration {
+        self.presence_lifetime
     }
 
     /// The node's own name.

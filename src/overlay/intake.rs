@@ -3,7 +3,7 @@
 //! Between the three the host does what takes time, without the core: it verifies signatures, asks applications, appends
 //! to the log. A message is relayed only by `accept`, and `accept` takes only what came out of `verified`.
 
-use crate::envelope::{Envelope, EnvelopeId, Scheme, Verified, VerifyError};
+use crate::envelope::{Envelope, EnvelopeId, Scheme, Verified};
 use crate::identity::NodeId;
 
 use super::index::{Judgement, live_until};
@@ -24,11 +24,28 @@ pub enum Offer {
     Drop(Reason),
 }
 
+impl Offer {
+    /// The ticket and the envelope, if it is to be verified.
+    pub fn into_ticket(self) -> Option<(Ticket, Envelope)> {
+        match self {
+            Offer::Verify(ticket, envelope) => Some((ticket, envelope)),
+            Offer::Parked | Offer::Drop(_) => None,
+        }
+    }
+}
+
 /// A ticket with the outcome of its verification.
 #[derive(Debug)]
 pub struct Judged {
     ticket: Ticket,
-    outcome: Result<(Verified<Envelope>, Content), (Envelope, VerifyError)>,
+    outcome: Outcome,
+}
+
+#[derive(Debug)]
+enum Outcome {
+    Good(Verified<Envelope>, Content),
+    Bad(Envelope),
+    GivenUp,
 }
 
 impl Judged {
@@ -38,11 +55,21 @@ impl Judged {
         let outcome = match scheme.verify(envelope.clone()) {
             Ok(verified) => {
                 let content = Content::of(&verified);
-                Ok((verified, content))
+                Outcome::Good(verified, content)
             }
-            Err(error) => Err((envelope, error)),
+            Err(_) => Outcome::Bad(envelope),
         };
         Judged { ticket, outcome }
+    }
+
+    /// Gives a ticket back unused: the next copy that waits gets it, and nobody is blamed.
+    pub fn given_up(ticket: Ticket) -> Self {
+        Judged { ticket, outcome: Outcome::GivenUp }
+    }
+
+    /// Whether the envelope is its sender's.
+    pub fn is_good(&self) -> bool {
+        matches!(self.outcome, Outcome::Good(..))
     }
 }
 
@@ -84,6 +111,9 @@ impl Core {
     /// stands for their addresses.
     pub fn offer(&mut self, now: Now, link: LinkId, vouched: bool, batch: Vec<Envelope>) -> Vec<Offer> {
         self.heard(now, link);
+        if !self.listens_to(now, link) {
+            return batch.iter().map(|_| self.drop_offer(Reason::Barred)).collect();
+        }
         batch.into_iter().map(|envelope| self.offer_one(now, Copy { link, vouched, envelope })).collect()
     }
 
@@ -107,6 +137,12 @@ impl Core {
                 self.drop_offer(reason)
             }
         }
+    }
+
+    /// Whether what comes over this link is looked at: not once its node is barred, though the link may take a moment to
+    /// close.
+    pub fn listens_to(&self, now: Now, link: LinkId) -> bool {
+        self.links.get(&link).is_none_or(|link| !self.standing.is_barred(&link.peer, now.instant))
     }
 
     fn drop_offer(&mut self, reason: Reason) -> Offer {
@@ -137,12 +173,21 @@ impl Core {
         let mut verdicts = Verdicts::default();
         for Judged { ticket, outcome } in judged {
             match outcome {
-                Ok((envelope, content)) => verdicts.claimed.extend(self.claim(now, &ticket, envelope, content)),
-                Err((envelope, _)) => {
-                    self.counts.count(Reason::BadSignature);
-                    self.blame(now, ticket.link, Offence::BadEnvelope, Reason::BadSignature);
-                    verdicts.again.extend(self.tickets.failed(now.instant, &ticket, &envelope));
+                Outcome::Good(envelope, content) => {
+                    verdicts.claimed.extend(self.claim(now, &ticket, envelope, content));
                 }
+                Outcome::Bad(envelope) => {
+                    let (next, same) = self.tickets.failed(now.instant, &ticket, &envelope);
+                    verdicts.again.extend(next);
+                    self.count(Reason::BadSignature);
+                    self.blame(now, ticket.link, Offence::BadEnvelope, Reason::BadSignature);
+                    // Whoever brought the same bytes meanwhile brought the same rubbish.
+                    for copy in same {
+                        self.count(Reason::KnownBad);
+                        self.blame(now, copy.link, Offence::BadEnvelope, Reason::BadSignature);
+                    }
+                }
+                Outcome::GivenUp => verdicts.again.extend(self.tickets.given_up(&ticket)),
             }
         }
         verdicts

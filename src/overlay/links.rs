@@ -387,7 +387,7 @@ impl Core {
     }
 
     fn told_goodbye(&mut self, from: LinkId, goodbye: &Goodbye) {
-        self.close(from, None, reason_of(goodbye.code));
+        self.close(from, None, goodbye.code.into());
     }
 
     /// Notes what no honest node does; closes the links of a node that is barred now.
@@ -463,19 +463,5 @@ impl Core {
     /// The open link with a node.
     pub fn link_with(&self, peer: &NodeId) -> Option<LinkId> {
         self.links.iter().find(|(_, link)| link.peer == *peer && !link.closing).map(|(id, _)| *id)
-    }
-}
-
-/// Why a link closes when the other node says good-bye with this code.
-fn reason_of(code: GoodbyeCode) -> Reason {
-    match code {
-        GoodbyeCode::Leaving => Reason::PeerLeft,
-        GoodbyeCode::Duplicate => Reason::DuplicateLink,
-        GoodbyeCode::Full | GoodbyeCode::Overload => Reason::PeerFull,
-        GoodbyeCode::VisitDone => Reason::VisitDone,
-        GoodbyeCode::Idle => Reason::Idle,
-        GoodbyeCode::Renewed => Reason::Renewed,
-        GoodbyeCode::NetworkShutdown => Reason::NetworkShutDown,
-        _ => Reason::PeerRefused,
     }
 }

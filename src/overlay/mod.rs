@@ -5,7 +5,7 @@
 //! attack tests are such hosts, so what is tested in virtual time is what runs.
 //!
 //! The way of a broadcast: [`Core::offer`], then the host verifies, [`Core::verified`], then applications judge and the
-//! log appends, [`Core::accept`].
+//! log appends, [`Core::accept`]. [`take_in`] is that way for a host without applications.
 
 mod addresses;
 mod asking;
@@ -23,6 +23,7 @@ mod presence;
 mod reason;
 mod settings;
 mod standing;
+mod take_in;
 #[cfg(test)]
 mod tests;
 mod tickets;
@@ -38,6 +39,7 @@ pub use presence::{Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE,
 pub use reason::{Reason, ReasonCounts};
 pub use settings::Settings;
 pub use standing::Offence;
+pub use take_in::{CoreAccess, take_in};
 pub use tickets::Ticket;
 
 /// How far two honest clocks may be apart, and how long an envelope is live at least.

@@ -163,7 +163,8 @@ impl Core {
         self.last_announced = Some(now.instant);
         let next = self.around(now, period, 20);
         self.timers.set(Timer::Announce, next);
-        self.output(Output::Announce { presence, lifetime: (period * 3).min(PRESENCE_MOST) });
+        self.presence_lifetime = (period * 3).min(PRESENCE_MOST);
+        self.output(Output::Announce { presence, lifetime: self.presence_lifetime });
     }
 
     /// Learns where a member says it is. `vouched`: a neighbour stands for it.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::wire::GoodbyeCode;
+
 /// Why an envelope was dropped, a connection refused or a link closed.
 ///
 /// The variant is at once the label of the counter, the field in the trace and the reason in the event;
@@ -182,6 +184,24 @@ impl Reason {
             Reason::Renewed => "renewed",
             Reason::NetworkShutDown => "network-shut-down",
             Reason::Idle => "idle",
+        }
+    }
+}
+
+impl From<GoodbyeCode> for Reason {
+    /// Why a connection ends when the other node says good-bye with this code.
+    fn from(code: GoodbyeCode) -> Self {
+        match code {
+            GoodbyeCode::Leaving => Reason::PeerLeft,
+            GoodbyeCode::Duplicate => Reason::DuplicateLink,
+            GoodbyeCode::Full | GoodbyeCode::Overload => Reason::PeerFull,
+            GoodbyeCode::VisitDone => Reason::VisitDone,
+            GoodbyeCode::Idle => Reason::Idle,
+            GoodbyeCode::Renewed => Reason::Renewed,
+            GoodbyeCode::NetworkShutdown => Reason::NetworkShutDown,
+            GoodbyeCode::NotAdmitted | GoodbyeCode::Barred | GoodbyeCode::Unsupported => Reason::PeerRefused,
+            // A code that is not known is taken as 0 (protocol, section 3).
+            GoodbyeCode::Unknown(_) => Reason::PeerLeft,
         }
     }
 }

@@ -25,6 +25,13 @@ pub struct Ticket {
     pub(super) vouched: bool,
 }
 
+impl Ticket {
+    /// The link that brought the envelope.
+    pub fn link(&self) -> LinkId {
+        self.link
+    }
+}
+
 /// A copy that waits.
 #[derive(Debug)]
 pub(super) struct Copy {
@@ -78,8 +85,14 @@ impl Tickets {
         self.open.remove(&ticket.id).unwrap_or_default()
     }
 
-    /// The verification failed for these bytes: the next copy with other bytes gets the ticket.
-    pub(super) fn failed(&mut self, now: Instant, ticket: &Ticket, bytes: &Envelope) -> Option<(Ticket, Envelope)> {
+    /// The verification failed for these bytes: the next copy with other bytes gets the ticket. Copies with the same
+    /// bytes come back, they are as bad.
+    pub(super) fn failed(
+        &mut self,
+        now: Instant,
+        ticket: &Ticket,
+        bytes: &Envelope,
+    ) -> (Option<(Ticket, Envelope)>, Vec<Copy>) {
         let refused = exact(bytes);
         if self.bad.insert(refused) {
             self.bad_by_age.push_back((now, refused));
@@ -87,17 +100,20 @@ impl Tickets {
         if self.bad_by_age.len() > BAD_CAPACITY {
             self.forget_oldest_bad();
         }
-        let next = self.open.get_mut(&ticket.id).and_then(|parked| {
-            parked.retain(|copy| exact(&copy.envelope) != refused);
-            (!parked.is_empty()).then(|| parked.remove(0))
-        });
-        match next {
-            Some(copy) => Some((Ticket { id: ticket.id, link: copy.link, vouched: copy.vouched }, copy.envelope)),
-            None => {
-                self.open.remove(&ticket.id);
-                None
-            }
+        let parked = self.open.get_mut(&ticket.id);
+        let same = parked.map(|parked| parked.extract_if(.., |copy| exact(&copy.envelope) == refused).collect());
+        (self.given_up(ticket), same.unwrap_or_default())
+    }
+
+    /// Nobody verifies with this ticket any more: the next copy gets one.
+    pub(super) fn given_up(&mut self, ticket: &Ticket) -> Option<(Ticket, Envelope)> {
+        let parked = self.open.get_mut(&ticket.id)?;
+        if parked.is_empty() {
+            self.open.remove(&ticket.id);
+            return None;
         }
+        let copy = parked.remove(0);
+        Some((Ticket { id: ticket.id, link: copy.link, vouched: copy.vouched }, copy.envelope))
     }
 
     fn forget_oldest_bad(&mut self) {
