@@ -11,6 +11,7 @@
 //! | [`access`] | closed networks: certificates of membership, revocations |
 //! | [`overlay`] | the core without I/O: members, neighbours, broadcast, repair |
 //! | [`log`] | the contents of accepted broadcasts, by position; cursors |
+//! | [`sim`] | virtual time and a network made of a seed around the core |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -20,4 +21,5 @@ pub mod identity;
 pub mod log;
 pub mod noise;
 pub mod overlay;
+pub mod sim;
 pub mod wire;

@@ -4,3 +4,4 @@ mod keys;
 mod noise_handshake;
 mod noise_snow;
 mod noise_vectors;
+mod sim;
