@@ -89,20 +89,23 @@ impl Addresses {
         known.filter(move |(_, known)| holds(known)).map(|(at, _)| *at)
     }
 
-    /// The best address of `member` that may be tried now.
-    pub(super) fn best(&self, member: &NodeId, now: Instant) -> Option<SocketAddr> {
-        let known = self.members.get(member)?.iter().filter(|(_, known)| known.not_before <= now);
-        known.max_by_key(|(_, known)| known.trust).map(|(at, _)| *at)
+    /// Not again before `pause` is over, though no address failed.
+    pub(super) fn pause(&mut self, member: &NodeId, pause: Duration, now: Instant) {
+        for known in self.members.get_mut(member).into_iter().flat_map(BTreeMap::values_mut) {
+            known.not_before = known.not_before.max(now + pause);
+        }
     }
 
-    /// Somebody to dial, at random among those whose address is believed most; a mere hint only when its turn has come.
-    /// `eligible` says who may be dialled at all.
+    /// Somebody to dial among those whose address is believed most; a mere hint only when its turn has come. Of two drawn
+    /// at random it is the one with fewer links: that spreads links almost evenly, and nobody has to be shed later.
+    /// `eligible` says who may be dialled at all, `links` how many links somebody has.
     pub(super) fn choose(
         &mut self,
         now: Instant,
         settings: &Settings,
         rng: &mut ChaCha8Rng,
         eligible: impl Fn(&NodeId) -> bool,
+        links: impl Fn(&NodeId) -> usize,
     ) -> Option<(NodeId, SocketAddr)> {
         let (mut believed, mut hints) = (Vec::new(), Vec::new());
         for (member, known) in &self.members {
@@ -114,15 +117,21 @@ impl Addresses {
                 list.push((*member, *at));
             }
         }
-        if let Some(chosen) = believed.choose(rng) {
-            return Some(*chosen);
+        let mut least_linked =
+            |list: &[(NodeId, SocketAddr)]| list.sample(rng, 2).min_by_key(|(member, _)| links(member)).copied();
+        // Who is full would soon close the link again: it comes last.
+        let (believed, full): (Vec<_>, Vec<_>) =
+            believed.into_iter().partition(|(member, _)| links(member) < settings.max_links);
+        if let Some(chosen) = least_linked(&believed) {
+            return Some(chosen);
         }
-        if now < self.next_hint {
-            return None;
+        if now >= self.next_hint
+            && let Some(chosen) = least_linked(&hints)
+        {
+            self.next_hint = now + settings.hint_every;
+            return Some(chosen);
         }
-        let chosen = *hints.choose(rng)?;
-        self.next_hint = now + settings.hint_every;
-        Some(chosen)
+        least_linked(&full)
     }
 
     /// When an address of somebody eligible becomes worth a try.
@@ -165,7 +174,9 @@ mod tests {
         }
         addresses.learn(id(9), address(9), Trust::Vouched, at(0));
         let mut choose = |addresses: &mut Addresses, secs, skip: u8| {
-            addresses.choose(at(secs), &settings, &mut rng, |member| *member != id(skip)).map(|(member, _)| member)
+            addresses
+                .choose(at(secs), &settings, &mut rng, |member| *member != id(skip), |_| 0)
+                .map(|(member, _)| member)
         };
         assert_eq!(choose(&mut addresses, 0, 0), Some(id(9)));
         assert!(choose(&mut addresses, 0, 9).is_some());
@@ -182,11 +193,11 @@ mod tests {
             assert_eq!(addresses.next_try(at(0), |_| true), Some(at(pause)));
         }
         addresses.learn(id(1), address(1), Trust::Proven, at(1));
-        assert_eq!(addresses.best(&id(1), at(1)), Some(address(1)));
+        assert_eq!(addresses.next_try(at(1), |_| true), Some(at(1)));
         assert_eq!(addresses.proven(&id(1), at(86_400)).count(), 1);
         assert_eq!(addresses.proven(&id(1), at(86_401)).count(), 0);
         addresses.disprove(&id(1), address(1));
-        assert_eq!(addresses.best(&id(1), at(1)), None);
+        assert_eq!(addresses.next_try(at(1), |_| true), None);
     }
 
     #[test]

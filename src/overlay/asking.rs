@@ -98,6 +98,12 @@ impl Asking {
         }
     }
 
+    /// A link is gone. What it announced is noticed when its turn comes.
+    pub(super) fn link_closed(&mut self, link: LinkId) {
+        self.announced.remove(&link);
+        self.open.remove(&link);
+    }
+
     /// Puts an id's next question off until `due`.
     fn reschedule(&mut self, id: EnvelopeId, due: Instant) {
         if let Some(wanted) = self.wanted.get_mut(&id) {
@@ -259,7 +265,7 @@ impl Core {
             self.links.iter_mut().map(|(link, state)| (*link, std::mem::take(&mut state.to_announce))).collect();
         for (link, ids) in collected {
             for ids in ids.chunks(Kind::MAX_HAVE) {
-                self.output(Output::Send { link, frame: Frame::Have(ids.iter().copied().collect()) });
+                self.send(link, Frame::Have(ids.iter().copied().collect()));
             }
         }
     }

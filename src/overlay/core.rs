@@ -20,7 +20,7 @@ use super::output::{CoreEvent, DialId, LinkId, Output, Target};
 use super::standing::Standing;
 use super::tickets::Tickets;
 use super::timers::Timers;
-use super::{Instant, Member, MemberState, Now, Reason, ReasonCounts, Settings, TIME_TOLERANCE};
+use super::{Instant, Member, MemberState, Now, Presence, Reason, ReasonCounts, Settings, TIME_TOLERANCE};
 
 /// What the core is made of at start.
 #[derive(Clone, Debug)]
@@ -69,6 +69,9 @@ pub struct Core {
     pub(super) apps: BTreeMap<String, String>,
     pub(super) last_announced: Option<Instant>,
     pub(super) presence_lifetime: Duration,
+    /// What was announced last, and when it is to be repeated.
+    pub(super) announced: Presence,
+    pub(super) announce_by: Instant,
     next_dial: u64,
     own_start: Timestamp,
     last_time: Timestamp,
@@ -149,6 +152,8 @@ impl Core {
             apps: setup.apps,
             last_announced: None,
             presence_lifetime: Duration::ZERO,
+            announced: Presence::default(),
+            announce_by: now.instant,
             next_dial: 0,
             own_start: now.wall,
             last_time: Timestamp::default(),
@@ -192,7 +197,7 @@ impl Core {
             match timer {
                 Timer::Maintain => self.maintain(now),
                 Timer::Join => self.join_step_timed_out(now),
-                Timer::Announce => self.announce(now),
+                Timer::Announce => self.announce_due(now),
                 Timer::Review => self.review(now),
                 Timer::CheckIn => self.check_in(now),
                 Timer::Ask => self.ask_due(now),

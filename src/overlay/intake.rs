@@ -8,7 +8,7 @@ use crate::identity::NodeId;
 
 use super::index::{Judgement, live_until};
 use super::output::{CoreEvent, LinkId, Output};
-use super::presence::Content;
+use super::presence::{Content, MEMBER_TITLE, PRESENCE_TITLE};
 use super::standing::Offence;
 use super::tickets::{Claim, Copy, Ticket};
 use super::{Core, Now, Presence, Reason, TIME_TOLERANCE};
@@ -120,6 +120,9 @@ impl Core {
     fn offer_one(&mut self, now: Now, copy: Copy) -> Offer {
         let (id, sender) = (copy.envelope.id(), copy.envelope.sender());
         let (link, vouched) = (copy.link, copy.vouched);
+        if vouched && !self.belongs_in_peers(now, &copy) {
+            return self.drop_offer(Reason::BadFrame);
+        }
         self.asking.arrived(&id, link);
         if let Err(reason) = self.wanted(now, &copy.envelope) {
             if vouched && reason == Reason::Duplicate {
@@ -137,6 +140,16 @@ impl Core {
                 self.drop_offer(reason)
             }
         }
+    }
+
+    /// A neighbour stands for what it was asked for, and in an answer there is nothing but members.
+    fn belongs_in_peers(&mut self, now: Now, copy: &Copy) -> bool {
+        let asked = self.links.get(&copy.link).is_none_or(|link| link.awaiting_peers > 0);
+        let belongs = asked && matches!(copy.envelope.title(), PRESENCE_TITLE | MEMBER_TITLE);
+        if !belongs {
+            self.blame(now, copy.link, Offence::BadFrame, Reason::BadFrame);
+        }
+        belongs
     }
 
     /// Whether what comes over this link is looked at: not once its node is barred, though the link may take a moment to
@@ -165,7 +178,8 @@ impl Core {
         if self.index.contains(&envelope.id()) {
             return Err(Reason::Duplicate);
         }
-        Ok(())
+        // Looked at once more when it is claimed; here it saves verifying what cannot be taken.
+        self.index.has_room_for(&envelope.sender())
     }
 
     /// Takes back tickets with their outcomes.

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use rand::seq::IndexedRandom;
 
+use crate::identity::NodeId;
 use crate::wire::{GoodbyeCode, WhichPeers};
 
-use super::core::Timer;
+use super::core::{Genesis, Timer};
 use super::links::Link;
 use super::output::{CoreEvent, JoinStep, LinkId, Target};
-use super::{Core, Now, Reason};
+use super::{Core, MemberState, Now, Reason};
 
 /// How long one step may take before the next is tried without it.
 const STEP: Duration = Duration::from_secs(3);
@@ -19,8 +20,6 @@ const STEP: Duration = Duration::from_secs(3);
 const SETTLE: Duration = Duration::from_millis(500);
 /// How long a visit at a genesis node lasts.
 const VISIT: Duration = Duration::from_secs(2);
-/// How often a genesis node is visited, at least.
-const CHECK_IN: Duration = Duration::from_secs(600);
 
 /// How far joining has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,7 +113,7 @@ impl Core {
     pub(super) fn joining_link_closed(&mut self, now: Now, link: &Link) {
         match self.join.phase {
             Phase::AskedGenesis if link.genesis => self.join.phase = Phase::Seeking,
-            Phase::FirstMember if !link.genesis && link.awaiting_peers => self.dial_first_member(now),
+            Phase::FirstMember if !link.genesis && link.awaiting_peers > 0 => self.dial_first_member(now),
             _ => {}
         }
     }
@@ -187,11 +186,12 @@ impl Core {
     }
 
     /// One of the genesis nodes that may be tried now, at random.
-    pub(super) fn choose_genesis(&mut self, now: Now) -> Option<usize> {
+    pub(super) fn choose_genesis(&mut self, now: Now, wanted: impl Fn(&Genesis) -> bool) -> Option<usize> {
         let linked = |id| self.links.values().any(|link| Some(link.peer) == id);
         let dialled = |place| self.dials.values().any(|target| *target == Target::Genesis(place));
         let ready = self.genesis.iter().enumerate().filter(|(place, genesis)| {
-            genesis.not_before <= now.instant && !dialled(*place) && !(genesis.id.is_some() && linked(genesis.id))
+            let free = !dialled(*place) && !(genesis.id.is_some() && linked(genesis.id));
+            free && genesis.not_before <= now.instant && wanted(genesis)
         });
         ready.map(|(place, _)| place).collect::<Vec<_>>().choose(&mut self.rng).copied()
     }
@@ -199,16 +199,21 @@ impl Core {
     pub(super) fn schedule_check_in(&mut self, now: Now) {
         if !self.genesis.is_empty() {
             let crowd = Duration::from_millis(100) * u32::try_from(self.members.count()).unwrap_or(u32::MAX);
-            let at = self.around(now, CHECK_IN.max(crowd), 50);
+            let at = self.around(now, self.settings.check_in_every.max(crowd), 50);
             self.timers.set(Timer::CheckIn, at);
         }
     }
 
-    /// Visits a genesis node, so that parts of the network that formed apart become one.
+    /// Visits a genesis node, so that parts of the network that formed apart become one. One that is present for all to see
+    /// belongs to this part.
     pub(super) fn check_in(&mut self, now: Now) {
         self.schedule_check_in(now);
-        let linked = self.genesis.iter().any(|genesis| self.links.values().any(|link| genesis.id == Some(link.peer)));
-        if !linked && let Some(place) = self.choose_genesis(now) {
+        let present = |genesis: &Genesis| {
+            let state = genesis.id.and_then(|id| self.members.state(&id));
+            self.settings.publish_links && state == Some(MemberState::Present)
+        };
+        let here: Vec<Option<NodeId>> = self.genesis.iter().filter(|genesis| present(genesis)).map(|g| g.id).collect();
+        if let Some(place) = self.choose_genesis(now, |genesis| !here.contains(&genesis.id)) {
             self.new_dial(Target::Genesis(place));
         }
     }

@@ -82,8 +82,8 @@ pub(super) struct Link {
     pub(super) closing: bool,
     /// When this node last asked it for members.
     pub(super) asked: Option<Instant>,
-    /// Asked for members, and not answered yet.
-    pub(super) awaiting_peers: bool,
+    /// Questions for members that are not answered yet.
+    pub(super) awaiting_peers: u8,
     pub(super) served: Served,
     pub(super) to_announce: Vec<EnvelopeId>,
     ping: Option<(u64, Instant)>,
@@ -132,7 +132,7 @@ impl Core {
         };
         if let Err(refused) = outcome {
             self.counts.count(refused.reason);
-            self.after_refusal(now, &opening, target);
+            self.after_refusal(now, &opening, target, refused.reason);
             return Err(refused);
         }
         self.add_link(now, &opening, target);
@@ -159,7 +159,7 @@ impl Core {
                     Ok(())
                 } else {
                     // If the old link is dead without knowing it, this finds out, and the next attempt succeeds.
-                    self.send_ping(now, old);
+                    self.contest(now, old);
                     duplicate
                 }
             }
@@ -167,13 +167,20 @@ impl Core {
                 self.close(old, Some(GoodbyeCode::Renewed), Reason::Renewed);
                 Ok(())
             }
-            [(old, _)] => {
-                self.send_ping(now, old);
-                self.timers.set(Timer::Contest(old), now.instant + CONTEST);
+            // Both were opened from here: the other node says which it keeps.
+            [(_, Direction::Outbound)] => Ok(()),
+            [(old, Direction::Inbound)] => {
+                self.contest(now, old);
                 Ok(())
             }
             _ => duplicate,
         }
+    }
+
+    /// Gives a link a moment to show that it is alive.
+    fn contest(&mut self, now: Now, old: LinkId) {
+        self.send_ping(now, old);
+        self.timers.set(Timer::Contest(old), now.instant + CONTEST);
     }
 
     fn add_link(&mut self, now: Now, opening: &Opening, target: Option<Target>) {
@@ -202,7 +209,7 @@ impl Core {
             visit_until: None,
             closing: false,
             asked: None,
-            awaiting_peers: false,
+            awaiting_peers: 0,
             served: Served::default(),
             to_announce: Vec::new(),
             ping: None,
@@ -217,7 +224,7 @@ impl Core {
         self.send_ping(now, link);
         self.tell_what_is_here(link);
         self.joining_link_opened(now, link, target.as_ref());
-        self.announce_soon(now);
+        self.announce_links(now);
         self.maintain(now);
     }
 
@@ -228,11 +235,10 @@ impl Core {
         }
     }
 
-    fn after_refusal(&mut self, now: Now, opening: &Opening, target: Option<Target>) {
+    fn after_refusal(&mut self, now: Now, opening: &Opening, target: Option<Target>, reason: Reason) {
         if let Some(target) = target {
-            self.retry_later(now, &target);
-            self.maintain(now);
-        } else if opening.direction == Direction::Outbound {
+            self.dial_in_vain(now, target, reason);
+        } else if opening.direction == Direction::Outbound && reason != Reason::DuplicateLink {
             self.addresses.failed(&opening.peer, opening.remote, &self.settings, now.instant);
         }
     }
@@ -241,9 +247,23 @@ impl Core {
     pub fn dial_failed(&mut self, now: Now, dial: DialId, reason: Reason) {
         let Some(target) = self.dials.remove(&dial) else { return };
         self.counts.count(reason);
+        self.dial_in_vain(now, target, reason);
+    }
+
+    fn dial_in_vain(&mut self, now: Now, target: Target, reason: Reason) {
+        let first = self.settings.retry_first;
         match &target {
             // Somebody else lives there now.
             Target::Member { id, address } if reason == Reason::WrongIdentity => self.addresses.disprove(id, *address),
+            // No failure: there is a link already. If it is one that died unnoticed, it will be gone soon.
+            Target::Member { id, .. } if reason == Reason::DuplicateLink => {
+                self.addresses.pause(id, first, now.instant);
+            }
+            Target::Genesis(place) if reason == Reason::DuplicateLink => {
+                if let Some(genesis) = self.genesis.get_mut(*place) {
+                    genesis.not_before = now.instant + first;
+                }
+            }
             _ => self.retry_later(now, &target),
         }
         self.joining_dial_failed(now, &target);
@@ -270,23 +290,25 @@ impl Core {
         let Some(link) = self.links.remove(&id) else { return };
         self.timers.clear(Timer::Ping(id));
         self.timers.clear(Timer::Contest(id));
+        self.asking.link_closed(id);
         if !link.closing {
             self.counts.count(reason);
         }
-        let Link { peer, direction, remote, .. } = link;
+        let Link { peer, direction, .. } = link;
         self.event(CoreEvent::LinkClosed { link: id, peer, direction, reason });
+        // Who left, or one of the two is full: it would come to the same again. The addresses are as good as before.
         if matches!(reason, Reason::PeerFull | Reason::PeerRefused | Reason::Full | Reason::Silent | Reason::PeerLeft) {
-            let known: Vec<_> = self.addresses.proven(&peer, now.instant).collect();
-            for address in known {
-                self.addresses.failed(&peer, address, &self.settings, now.instant);
-            }
-            self.addresses.failed(&peer, remote, &self.settings, now.instant);
+            self.addresses.pause(&peer, self.settings.retry_most, now.instant);
+        }
+        if self.members.presence(&peer).is_none() {
+            // No member: nothing else would ever make this node forget it.
+            self.addresses.forget(&peer);
         }
         if self.stopping {
             return;
         }
         self.joining_link_closed(now, &link);
-        self.announce_soon(now);
+        self.announce_links(now);
         self.maintain(now);
     }
 
@@ -315,7 +337,7 @@ impl Core {
         }
     }
 
-    fn send(&mut self, link: LinkId, frame: Frame) {
+    pub(super) fn send(&mut self, link: LinkId, frame: Frame) {
         if self.links.get(&link).is_some_and(|link| !link.closing) {
             self.output(Output::Send { link, frame });
         }
@@ -371,8 +393,9 @@ impl Core {
         let newer = self.links.iter().find(|(id, other)| **id > old && other.peer == link.peer && !other.closing);
         match newer.map(|(id, _)| *id) {
             Some(newer) if answered => self.close(newer, Some(GoodbyeCode::Duplicate), Reason::DuplicateLink),
+            _ if answered => {}
             Some(_) => self.close(old, Some(GoodbyeCode::Duplicate), Reason::Silent),
-            None => {}
+            None => self.close(old, None, Reason::Silent),
         }
     }
 
@@ -406,7 +429,12 @@ impl Core {
     fn answer_peers(&mut self, now: Now, from: LinkId, wanted: PeersWanted) {
         let Some(link) = self.links.get_mut(&from) else { return };
         let asker = link.peer;
-        if link.closing || !link.peers_answers.take(now.instant) {
+        if link.closing {
+            return;
+        }
+        if !link.peers_answers.take(now.instant) {
+            // An empty answer is an answer: the asker need not wait.
+            self.send(from, Frame::Peers(Bytes::new()));
             return;
         }
         let vouched = |id: &NodeId| {
@@ -420,28 +448,28 @@ impl Core {
         };
         let chosen: Vec<NodeId> = candidates.sample(&mut self.rng, wanted.count().into()).copied().collect();
         let envelopes: Vec<Bytes> = self.members.presences(chosen).collect();
-        let frames = Frame::peers(envelopes).unwrap_or_default();
-        if frames.is_empty() {
-            // An empty answer is an answer: the asker need not wait.
-            self.send(from, Frame::Peers(Bytes::new()));
-        }
-        frames.into_iter().for_each(|frame| self.send(from, frame));
+        // One answer to one question: sixteen presences of the largest size fit into one frame.
+        let answer = Frame::peers(envelopes).unwrap_or_default().into_iter().next();
+        self.send(from, answer.unwrap_or(Frame::Peers(Bytes::new())));
     }
 
-    /// A PEERS frame was read completely, its envelopes were offered. An answer nobody asked for changes nothing.
+    /// A PEERS frame was read completely, its envelopes were offered. One that answers no question breaks the grammar.
     pub fn peers_answered(&mut self, now: Now, from: LinkId) {
         self.heard(now, from);
         let Some(link) = self.links.get_mut(&from) else { return };
-        if std::mem::take(&mut link.awaiting_peers) {
-            self.joining_peers_answered(now, from);
-            self.maintain(now);
+        if link.awaiting_peers == 0 {
+            self.blame(now, from, Offence::BadFrame, Reason::BadFrame);
+            return;
         }
+        link.awaiting_peers -= 1;
+        self.joining_peers_answered(now, from);
+        self.maintain(now);
     }
 
     /// Asks a neighbour for members.
     pub(super) fn ask_peers(&mut self, now: Now, of: LinkId, which: WhichPeers) {
         if let Some(link) = self.links.get_mut(&of) {
-            (link.asked, link.awaiting_peers) = (Some(now.instant), true);
+            (link.asked, link.awaiting_peers) = (Some(now.instant), link.awaiting_peers.saturating_add(1));
         }
         self.send(of, Frame::PeersWanted(PeersWanted::new(which, PeersWanted::MAX_COUNT)));
     }

@@ -179,6 +179,11 @@ impl Members {
         Some((slot.presence.as_ref()?, &slot.envelope))
     }
 
+    /// How many links a member says it has, if it says.
+    pub(super) fn published_links(&self, id: &NodeId) -> Option<usize> {
+        self.presence(id)?.0.links.as_ref().map(Vec::len)
+    }
+
     /// The slot's envelope with this id, to serve it to somebody who lacks it.
     pub(super) fn by_id(&self, id: &EnvelopeId) -> Option<&Verified<Envelope>> {
         Some(&self.slots.get(self.ids.get(id)?)?.envelope)

@@ -21,6 +21,9 @@ const MEMBERS_PER_SECOND: usize = 10;
 const PRESENCE_MOST: Duration = Duration::from_secs(6 * 3600);
 /// A link younger than this is not shed: the other node may still be joining.
 const SHED_AFTER: Duration = Duration::from_secs(5);
+/// Members dialled at a time. When many join at once, each is dialled while it dials: who dials all it wants at once ends
+/// up with twice as many links.
+const DIALS_AT_ONCE: usize = 3;
 /// Links a neighbour must have besides this one before it can do without it.
 const LINKS_WITHOUT: usize = 2;
 
@@ -35,7 +38,7 @@ impl Core {
             self.shed(now);
         }
         if self.needs_genesis()
-            && let Some(place) = self.choose_genesis(now)
+            && let Some(place) = self.choose_genesis(now, |_| true)
         {
             self.new_dial(Target::Genesis(place));
         }
@@ -49,13 +52,18 @@ impl Core {
     }
 
     fn dial_members(&mut self, now: Now) {
-        while self.lasting_links() + self.dials.len() < self.settings.target_links {
+        while self.lacks_links() && self.dials.len() < DIALS_AT_ONCE {
             let Some(target) = self.choose_member(now) else {
                 self.ask_for_members(now);
                 return;
             };
             self.new_dial(target);
         }
+    }
+
+    /// Whether more links are wanted than there are and may come of the dials under way.
+    fn lacks_links(&self) -> bool {
+        self.lasting_links() + self.dials.len() < self.settings.target_links
     }
 
     /// Links that count towards the target: not those to genesis nodes that were opened only to join.
@@ -66,9 +74,11 @@ impl Core {
     /// A member to dial: at random among those whose address is believed most.
     pub(super) fn choose_member(&mut self, now: Now) -> Option<Target> {
         let busy = self.busy();
-        let (standing, own) = (&self.standing, self.own);
+        let (standing, own, members) = (&self.standing, self.own, &self.members);
         let eligible = |id: &NodeId| *id != own && !busy.contains(id) && !standing.is_barred(id, now.instant);
-        let chosen = self.addresses.choose(now.instant, &self.settings, &mut self.rng, eligible);
+        // Who does not say counts as one who has what it wants.
+        let links = |id: &NodeId| members.published_links(id).unwrap_or(self.settings.target_links);
+        let chosen = self.addresses.choose(now.instant, &self.settings, &mut self.rng, eligible, links);
         chosen.map(|(id, address)| Target::Member { id, address })
     }
 
@@ -94,35 +104,36 @@ impl Core {
         }
     }
 
-    /// Closes the newest link that nobody needs when there are too many.
+    /// Closes a link that nobody needs when there are too many: one to a neighbour that has too many itself, or the newest.
     fn shed(&mut self, now: Now) {
         let open: Vec<LinkId> = self.links.iter().filter(|(_, link)| !link.closing).map(|(id, _)| *id).collect();
         if open.len() <= self.settings.max_links {
             return;
         }
-        if let Some(unneeded) = open.into_iter().rev().find(|id| self.can_do_without(now, *id)) {
+        let unneeded = open.into_iter().filter_map(|id| Some((self.surplus(now, id)?, id))).max();
+        if let Some((_, unneeded)) = unneeded {
             self.close(unneeded, Some(GoodbyeCode::Full), Reason::Full);
         }
     }
 
-    fn can_do_without(&self, now: Now, id: LinkId) -> bool {
-        let Some(link) = self.links.get(&id) else { return false };
-        let others = self.members.presence(&link.peer).and_then(|(presence, _)| presence.links.as_ref());
-        let enough = others.is_none_or(|links| links.len() > LINKS_WITHOUT);
-        link.direction == Direction::Inbound && enough && now.instant.since(link.opened) >= SHED_AFTER
+    /// How many links the neighbour has above its target, as far as it says; `None` if it cannot do without this one.
+    fn surplus(&self, now: Now, id: LinkId) -> Option<usize> {
+        let link = self.links.get(&id)?;
+        let old_enough = link.direction == Direction::Inbound && now.instant.since(link.opened) >= SHED_AFTER;
+        let links = self.members.published_links(&link.peer).unwrap_or(self.settings.target_links);
+        (old_enough && links > LINKS_WITHOUT).then(|| links.saturating_sub(self.settings.target_links))
     }
 
     fn schedule_maintenance(&mut self, now: Now) {
         let mut next = None;
         let mut at_latest = |at| next = Some(next.map_or(at, |next: super::Instant| next.min(at)));
-        let dialled = |place| self.dials.values().any(|target| *target == Target::Genesis(place));
-        if self.links.is_empty() {
-            let waiting = self.genesis.iter().enumerate().filter(|(place, _)| !dialled(*place));
-            waiting.map(|(_, genesis)| genesis.not_before).min().map(&mut at_latest);
+        if self.needs_genesis() {
+            self.genesis.iter().map(|genesis| genesis.not_before).min().map(&mut at_latest);
         }
-        if self.join.may_spread() && self.lasting_links() + self.dials.len() < self.settings.target_links {
-            let busy = self.busy();
-            self.addresses.next_try(now.instant, |id| *id != self.own && !busy.contains(id)).map(&mut at_latest);
+        if self.join.may_spread() && self.lacks_links() && self.dials.len() < DIALS_AT_ONCE {
+            let (busy, standing) = (self.busy(), &self.standing);
+            let eligible = |id: &NodeId| *id != self.own && !busy.contains(id) && !standing.is_barred(id, now.instant);
+            self.addresses.next_try(now.instant, eligible).map(&mut at_latest);
         }
         if let Some(next) = next {
             // Never at once: whatever is due now was tried just before.
@@ -131,7 +142,14 @@ impl Core {
         }
     }
 
-    /// Announces this node soon, because its links changed.
+    /// Announces this node soon, because its links changed; where links are not published that is no news.
+    pub(super) fn announce_links(&mut self, now: Now) {
+        if self.settings.publish_links {
+            self.announce_soon(now);
+        }
+    }
+
+    /// Announces this node soon, because something about it changed.
     pub(super) fn announce_soon(&mut self, now: Now) {
         if !self.join.is_member() {
             return;
@@ -141,6 +159,23 @@ impl Core {
         self.timers.set_earlier(Timer::Announce, within.max(earliest));
     }
 
+    /// Rings when the next announcement is due, or something about this node may have changed.
+    pub(super) fn announce_due(&mut self, now: Now) {
+        let news = self.announced.addresses != self.own_addresses() || self.announced.links != self.published_links();
+        if news || now.instant >= self.announce_by {
+            self.announce(now);
+        } else {
+            self.timers.set(Timer::Announce, self.announce_by);
+        }
+    }
+
+    /// Whom this node is linked with, if it says.
+    fn published_links(&self) -> Option<Vec<LinkName>> {
+        let open = self.links.values().filter(|link| !link.closing && link.visit_until.is_none());
+        let names: BTreeSet<LinkName> = open.map(|link| LinkName::from(&link.peer)).collect();
+        self.settings.publish_links.then(|| names.into_iter().take(40).collect())
+    }
+
     /// Announces this node now.
     pub(super) fn announce(&mut self, now: Now) {
         if self.stopping {
@@ -148,21 +183,18 @@ impl Core {
         }
         let crowd = Duration::from_secs((self.members.count() / MEMBERS_PER_SECOND) as u64);
         let period = PERIOD.max(crowd);
-        let links = self.settings.publish_links.then(|| {
-            let open = self.links.values().filter(|link| !link.closing);
-            open.map(|link| LinkName::from(&link.peer)).take(40).collect()
-        });
         let presence = Presence {
             addresses: self.own_addresses(),
-            links,
+            links: self.published_links(),
             features: self.features.clone(),
             apps: self.apps.clone(),
             epoch: 0,
             period,
         };
         self.last_announced = Some(now.instant);
-        let next = self.around(now, period, 20);
-        self.timers.set(Timer::Announce, next);
+        self.announce_by = self.around(now, period, 20);
+        self.timers.set(Timer::Announce, self.announce_by);
+        self.announced = presence.clone();
         self.presence_lifetime = (period * 3).min(PRESENCE_MOST);
         self.output(Output::Announce { presence, lifetime: self.presence_lifetime });
     }

@@ -27,6 +27,9 @@ pub struct Settings {
     pub retry_first: Duration,
     /// The longest pause before a genesis node or a former neighbour is tried again.
     pub retry_most: Duration,
+    /// How often a genesis node is visited that this node cannot see to be in its part of the network; in a large network
+    /// every member × 0.1 s, if that is longer. Shorter finds a genesis node that was restarted sooner.
+    pub check_in_every: Duration,
     /// The shortest time between two questions for members, to the same neighbour.
     pub ask_every: Duration,
     /// A member to whom nobody has named a link for this long counts as unreachable.
@@ -57,6 +60,7 @@ impl Settings {
             hint_every: Duration::ZERO,
             retry_first: Duration::from_millis(200),
             retry_most: Duration::from_secs(5),
+            check_in_every: Duration::from_secs(10),
             ask_every: Duration::from_secs(1),
             unreachable_after: Duration::from_secs(3),
             publish_links: true,
@@ -74,6 +78,7 @@ impl Settings {
             hint_every: Duration::from_secs(1),
             retry_first: Duration::from_secs(1),
             retry_most: Duration::from_secs(30),
+            check_in_every: Duration::from_secs(30),
             ask_every: Duration::from_secs(2),
             announce_within: Duration::from_secs(1),
             ..Settings::local()
@@ -90,6 +95,7 @@ impl Settings {
             hint_every: Duration::from_secs(10),
             retry_first: Duration::from_secs(2),
             retry_most: Duration::from_secs(60),
+            check_in_every: Duration::from_secs(600),
             ask_every: Duration::from_secs(10),
             unreachable_after: Duration::from_secs(30),
             publish_links: false,
