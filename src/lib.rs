@@ -29,3 +29,8 @@ pub mod noise;
 pub mod overlay;
 pub mod sim;
 pub mod wire;
+
+/// The code in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
