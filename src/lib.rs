@@ -12,10 +12,13 @@
 //! | [`overlay`] | the core without I/O: members, neighbours, broadcast, repair |
 //! | [`log`] | the contents of accepted broadcasts, by position; cursors |
 //! | [`config`] | the TOML file: the rooms' own settings, composed and checked |
+//! | `cli` | the program `sealnet`, one thin file for each subcommand |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod access;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod config;
 pub mod envelope;
 pub mod identity;

@@ -1,5 +1,6 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
+mod cli;
 mod config;
 mod keys;
 mod noise_handshake;
