@@ -15,10 +15,13 @@
 //! | [`config`] | the TOML file: the rooms' settings put together and checked |
 //! | [`node`] | the tokio host: [`Node`](node::Node), [`SecureNode`](node::SecureNode), events, subscriptions |
 //! | [`sim`] | virtual time and a network made of a seed around the core |
+//! | [`cli`] | the program `sealnet` (feature `cli`) |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod access;
+#[cfg(feature = "cli")]
+pub mod cli;
 pub mod config;
 pub mod envelope;
 pub mod identity;

@@ -1,2 +1,7 @@
 //! The program `sealnet`.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    sealnet::cli::main()
+}

@@ -40,6 +40,9 @@ pub use draft::{Draft, DraftGenesis};
 pub use error::{ConfigError, ConfigProblem};
 pub use preset::Preset;
 
+#[cfg(feature = "cli")]
+pub(crate) use units::{ShownDuration, ShownSize};
+
 /// A checked configuration. It holds no secret, only where they lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {

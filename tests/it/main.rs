@@ -1,6 +1,7 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
 mod broadcasting;
+mod cli;
 mod config;
 mod hostile;
 mod joining;
@@ -8,5 +9,6 @@ mod keys;
 mod noise_handshake;
 mod noise_snow;
 mod noise_vectors;
+mod readme;
 mod sim;
 mod support;

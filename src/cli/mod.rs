@@ -1,0 +1,178 @@
+//! The program `sealnet`: one thin file for each subcommand, and what they have in common.
+//!
+//! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
+
+mod check;
+mod escape;
+mod id;
+mod init;
+mod key_name;
+mod keygen;
+mod output;
+mod verify;
+
+use std::io;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use output::{Out, complain};
+
+pub use escape::{Escaped, escape};
+
+/// A secure, authenticated overlay network: nodes find each other and carry signed broadcasts to all.
+#[derive(Parser)]
+#[command(name = "sealnet", version, max_term_width = 100, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    /// Log to standard error: error, warn, info, debug, trace, or like sealnet::overlay=debug [default: warn, or the
+    /// variable SEALNET_LOG]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = parse_filter)]
+    log: Option<String>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Begin with:
+  sealnet keygen genesis             make a key: keys/genesis.pem and keys/genesis.id
+  sealnet init my-network            or make a whole new network's files
+  sealnet check config/peer.toml     see whether a configuration is right
+  sealnet help COMMAND               what a command does, with examples
+
+Exit status: 0 done, 1 it could not be done (standard error says why), 2 wrong usage.";
+
+#[derive(Subcommand)]
+enum Command {
+    Keygen(keygen::Keygen),
+    Id(id::Id),
+    Init(init::Init),
+    Check(check::Check),
+    Verify(verify::Verify),
+}
+
+impl Command {
+    fn run(self, out: &mut Out) -> Result<(), Failure> {
+        match self {
+            Command::Keygen(command) => command.run(out),
+            Command::Id(command) => command.run(out),
+            Command::Init(command) => command.run(out),
+            Command::Check(command) => command.run(out),
+            Command::Verify(command) => command.run(out),
+        }
+    }
+}
+
+/// Why a command ends without having done what it was asked.
+enum Failure {
+    /// The reason and the remedy, for a person.
+    Said(String),
+    /// Nobody reads the output any more. That is the reader's decision and no fault.
+    ClosedPipe,
+}
+
+impl Failure {
+    fn said(text: impl Into<String>) -> Self {
+        Failure::Said(text.into())
+    }
+
+    /// Standard output could not be written to.
+    fn of_writing(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Failure::ClosedPipe,
+            _ => Failure::Said(format!("the output could not be written: {error}")),
+        }
+    }
+}
+
+/// The errors of the rooms say themselves what happened, to what, and what to do.
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Failure::Said(error.to_string())
+    }
+}
+
+/// The whole program: reads the command line, does what it says, and returns the exit status.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version go to standard output with status 0, wrong usage to standard error with status 2.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
+        }
+    };
+    if let Err(why) = start_log(cli.log) {
+        complain(&why);
+        return ExitCode::from(2);
+    }
+    let mut out = Out::stdout();
+    let result = cli.command.run(&mut out);
+    // What was printed stands before what went wrong.
+    let flushed = out.flush();
+    match result.and(flushed) {
+        Ok(()) | Err(Failure::ClosedPipe) => ExitCode::SUCCESS,
+        Err(Failure::Said(why)) => {
+            complain(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Sends the library's traces to standard error.
+fn start_log(filter: Option<String>) -> Result<(), String> {
+    let filter = match (filter, std::env::var("SEALNET_LOG")) {
+        (Some(filter), _) => filter,
+        (None, Ok(variable)) if !variable.is_empty() => {
+            parse_filter(&variable).map_err(|why| format!("the variable SEALNET_LOG is wrong: {why}"))?
+        }
+        _ => "warn".to_owned(),
+    };
+    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
+    let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+    // A program that calls `main` may have its own subscriber already; then that one is right.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).try_init();
+    Ok(())
+}
+
+fn parse_filter(text: &str) -> Result<String, String> {
+    // A lone word that is no level would be taken as the name of a module, and nothing be logged.
+    let is_word = text.bytes().all(|b| b.is_ascii_alphanumeric());
+    if text.is_empty() || is_word && text.parse::<tracing::level_filters::LevelFilter>().is_err() {
+        return Err(
+            "write error, warn, info, debug, trace or off, or directives like sealnet::overlay=debug".to_owned()
+        );
+    }
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_command_is_explained_with_examples() {
+        Cli::command().debug_assert();
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(examples.contains(&format!("sealnet {}", command.get_name())), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn levels_of_the_log_are_checked() {
+        for good in ["debug", "OFF", "sealnet=debug", "sealnet::overlay=trace,warn"] {
+            assert_eq!(parse_filter(good).as_deref(), Ok(good));
+        }
+        for bad in ["loud", "sealnet=loud", ""] {
+            assert!(parse_filter(bad).is_err(), "{bad}");
+        }
+    }
+}
