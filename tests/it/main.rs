@@ -1,6 +1,7 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
 mod keys;
+mod link;
 mod noise_handshake;
 mod noise_snow;
 mod noise_vectors;
