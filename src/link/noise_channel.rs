@@ -214,3 +214,31 @@ impl fmt::Debug for NoiseChannel {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_with_this_nodes_own_static_key_is_this_node_whatever_it_calls_itself() {
+        let network = NetworkHash::secure(&"a".parse().unwrap());
+        let channel = |seed| NoiseChannel::new(Arc::new(Identity::from_seed(&[seed; 32])), network, None).unwrap();
+        let dialler = channel(1);
+        let listener = NoiseChannel { static_key: Arc::clone(&dialler.static_key), ..channel(2) };
+        let (here, there) = tokio::io::duplex(1 << 10);
+        let (dialled, accepted) =
+            tokio::join!(dialler.connect(here.into(), None, &|_| true), listener.accept(there.into(), &|_| true));
+        assert!(matches!(dialled, Err(LinkError::OwnIdentity)));
+        assert!(matches!(accepted, Err(LinkError::Closed)));
+    }
+
+    #[test]
+    fn secrets_are_not_printed() {
+        let network = NetworkHash::secure(&"a".parse().unwrap());
+        let key = NetworkKey::from_bytes(&[0xAB; 32]);
+        let channel = NoiseChannel::new(Arc::new(Identity::from_seed(&[1; 32])), network, Some(&key)).unwrap();
+        let shown = format!("{channel:?} {channel:#?}");
+        let psk = data_encoding::HEXLOWER.encode(&*key.psk(&network));
+        assert!(!shown.contains(&psk[..8]) && !shown.contains("psk:") && !shown.contains("static"), "{shown}");
+    }
+}

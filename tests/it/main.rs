@@ -6,6 +6,7 @@ mod config;
 mod hostile;
 mod joining;
 mod keys;
+mod link;
 mod noise_handshake;
 mod noise_snow;
 mod noise_vectors;
