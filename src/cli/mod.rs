@@ -3,12 +3,15 @@
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
 mod check;
+mod devnet;
 mod escape;
 mod id;
 mod init;
 mod key_name;
 mod keygen;
 mod output;
+mod run;
+mod runtime;
 mod verify;
 
 use std::io;
@@ -39,6 +42,8 @@ Begin with:
   sealnet keygen genesis             make a key: keys/genesis.pem and keys/genesis.id
   sealnet init my-network            or make a whole new network's files
   sealnet check config/peer.toml     see whether a configuration is right
+  sealnet run --config config/peer.toml   run a node
+  sealnet devnet                     or watch a whole network on this machine
   sealnet help COMMAND               what a command does, with examples
 
 Exit status: 0 done, 1 it could not be done (standard error says why), 2 wrong usage.";
@@ -49,7 +54,9 @@ enum Command {
     Id(id::Id),
     Init(init::Init),
     Check(check::Check),
+    Run(run::Run),
     Verify(verify::Verify),
+    Devnet(devnet::Devnet),
 }
 
 impl Command {
@@ -59,6 +66,8 @@ impl Command {
             Command::Id(command) => command.run(out),
             Command::Init(command) => command.run(out),
             Command::Check(command) => command.run(out),
+            Command::Run(command) => command.run(out),
+            Command::Devnet(command) => command.run(out),
             Command::Verify(command) => command.run(out),
         }
     }

@@ -32,6 +32,11 @@ impl Out {
         writeln!(self.stream, "{line}").map_err(Failure::of_writing)
     }
 
+    /// Text that does not end its line.
+    pub(super) fn part(&mut self, text: &str) -> Result<(), Failure> {
+        Ok(write!(self.stream, "{text}").map_err(Failure::of_writing)?)
+    }
+
     /// The facts as one JSON object on a line.
     pub(super) fn json(&mut self, facts: &impl Serialize) -> Result<(), Failure> {
         self.line(serde_json::to_string(facts)?)
@@ -39,11 +44,7 @@ impl Out {
 
     /// The facts one under the other.
     pub(super) fn facts(&mut self, facts: &Facts) -> Result<(), Failure> {
-        let width = facts.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
-        for (name, value) in &facts.0 {
-            self.line(format_args!("{NAME}{name:width$}{NAME:#}  {value}"))?;
-        }
-        Ok(())
+        facts.lines().try_for_each(|line| self.line(line))
     }
 
     pub(super) fn flush(&mut self) -> Result<(), Failure> {
@@ -56,6 +57,12 @@ impl Out {
 pub(super) struct Facts(Vec<(&'static str, String)>);
 
 impl Facts {
+    /// The facts as lines.
+    pub(super) fn lines(&self) -> impl Iterator<Item = String> + '_ {
+        let width = self.0.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+        self.0.iter().map(move |(name, value)| format!("{NAME}{name:width$}{NAME:#}  {value}"))
+    }
+
     /// One more fact. Its value is shown harmlessly, wherever it comes from.
     pub(super) fn add(&mut self, name: &'static str, value: impl Display) {
         self.0.push((name, escape(&value.to_string()).to_string()));

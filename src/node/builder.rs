@@ -234,7 +234,7 @@ impl Builder<Plain> {
         let (id, network) = (self.kind.0, NetworkHash::plain(&self.network));
         let own = self.options.channel.clone();
         let channel = own.unwrap_or_else(|| Arc::new(PlainChannel::new(network, id)));
-        start(self.options, Arc::new(Open::new(network, id)), channel, false).await
+        start(self.network, self.options, Arc::new(Open::new(network, id)), channel, false).await
     }
 }
 
@@ -257,11 +257,12 @@ impl Builder<Secure> {
             Some(channel) => channel,
             None => Arc::new(NoiseChannel::new(identity.clone(), network, network_key.as_ref())?),
         };
-        start(self.options, Arc::new(Signed::new(network, identity)), channel, true).await.map(SecureNode)
+        start(self.network, self.options, Arc::new(Signed::new(network, identity)), channel, true).await.map(SecureNode)
     }
 }
 
 async fn start(
+    network: NetworkName,
     options: Options,
     scheme: Arc<dyn Scheme>,
     channel: Arc<dyn Channel>,
@@ -303,7 +304,19 @@ async fn start(
     };
     let core = Core::new(setup, clock.now());
     let log = Arc::new(MemoryLog::new(LogInstance::from_bytes(random()?), own, options.log));
-    let parts = Parts { is_secure, scheme, channel, log, genesis, listen, announce_link_addresses, hello, clock, core };
+    let parts = Parts {
+        network,
+        is_secure,
+        scheme,
+        channel,
+        log,
+        genesis,
+        listen,
+        announce_link_addresses,
+        hello,
+        clock,
+        core,
+    };
     let shared = Shared::new(parts);
     if let Some(listener) = listener {
         shared.tasks.spawn(listener::listen(shared.clone(), listener));

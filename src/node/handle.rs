@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::envelope::{Title, TitleError};
-use crate::identity::{NetworkHash, NodeAddress, NodeId};
+use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
 use crate::log::{Cursor, Usage};
 use crate::overlay::{Direction, LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
@@ -106,8 +106,13 @@ impl Node {
         self.shared().own
     }
 
-    /// The network it belongs to.
-    pub fn network(&self) -> NetworkHash {
+    /// The name of the network it belongs to.
+    pub fn network(&self) -> &NetworkName {
+        &self.shared().network
+    }
+
+    /// The hash of its network, which every signature is bound to.
+    pub fn network_hash(&self) -> NetworkHash {
         *self.shared().scheme.network()
     }
 

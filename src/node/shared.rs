@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::envelope::{Envelope, EnvelopeId, Lifetime, Scheme, Verified};
-use crate::identity::{NodeAddress, NodeId};
+use crate::identity::{NetworkName, NodeAddress, NodeId};
 use crate::link::{Channel, Outbox, Queued};
 use crate::log::{Cursor, Log, LogError};
 use crate::overlay::{
@@ -31,6 +31,7 @@ pub(super) struct Shared {
     /// This value, for the tasks that it starts.
     me: Weak<Shared>,
     pub(super) own: NodeId,
+    pub(super) network: NetworkName,
     pub(super) is_secure: bool,
     pub(super) scheme: Arc<dyn Scheme>,
     pub(super) channel: Arc<dyn Channel>,
@@ -70,6 +71,7 @@ pub(super) struct LinkHandle {
 
 /// What [`Shared`] is made of.
 pub(super) struct Parts {
+    pub(super) network: NetworkName,
     pub(super) is_secure: bool,
     pub(super) scheme: Arc<dyn Scheme>,
     pub(super) channel: Arc<dyn Channel>,
@@ -90,6 +92,7 @@ impl Shared {
         Arc::new_cyclic(|me| Shared {
             me: me.clone(),
             own: parts.scheme.own_id(),
+            network: parts.network,
             is_secure: parts.is_secure,
             scheme: parts.scheme,
             channel: parts.channel,

@@ -1,12 +1,12 @@
 //! The keys and configurations of a devnet, as files: what a person would have made by hand.
 
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use crate::identity::{Identity, KeyFileError, Overwrite, RandomnessError};
+use crate::config::{Draft, DraftGenesis, Preset};
+use crate::identity::{Identity, KeyFileError, NetworkName, NetworkNameError, Overwrite, RandomnessError};
 
 /// Why the files were not made.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +25,9 @@ pub(super) enum FilesError {
     /// No randomness.
     #[error(transparent)]
     Randomness(#[from] RandomnessError),
+    /// The network's name.
+    #[error(transparent)]
+    Network(#[from] NetworkNameError),
     /// No port.
     #[error("no free port on 127.0.0.1: {0}")]
     Port(io::Error),
@@ -36,6 +39,7 @@ pub(super) fn make(folder: &Path, nodes: usize) -> Result<Vec<PathBuf>, FilesErr
     let (keys, configs) = (folder.join("keys"), folder.join("config"));
     fs::create_dir_all(&configs).map_err(|error| FilesError::Io { path: configs.clone(), error })?;
     let ports = free_ports(nodes).map_err(FilesError::Port)?;
+    let network: NetworkName = "devnet".parse()?;
     let mut files = Vec::with_capacity(nodes);
     for (place, listen) in ports.iter().enumerate() {
         let name = name(place);
@@ -47,7 +51,7 @@ pub(super) fn make(folder: &Path, nodes: usize) -> Result<Vec<PathBuf>, FilesErr
             Identity::generate()?.save(&key, Overwrite::Refuse)?;
         }
         let file = configs.join(format!("{name}.toml"));
-        let text = config(&name, *listen, (place > 0).then_some(ports[0]));
+        let text = config(&name, &network, *listen, (place > 0).then_some(ports[0]));
         fs::write(&file, text).map_err(|error| FilesError::Io { path: file.clone(), error })?;
         files.push(file);
     }
@@ -59,21 +63,22 @@ pub(super) fn name(place: usize) -> String {
     if place == 0 { "genesis".to_owned() } else { format!("node-{}", place + 1) }
 }
 
-fn config(name: &str, listen: SocketAddr, genesis: Option<SocketAddr>) -> String {
-    let mut text = format!(
-        "# Made by `sealnet devnet`, and made anew with free ports at each start.\n\
-         network = \"devnet\"\nidentity = \"../keys/{name}.pem\"\nlisten = \"{listen}\"\npreset = \"local\"\n"
-    );
-    if let Some(genesis) = genesis {
-        // Writing to a string does not fail.
-        let _ = writeln!(text, "genesis = [{{ address = \"{genesis}\", id_file = \"../keys/genesis.id\" }}]");
-    }
-    text
+fn config(name: &str, network: &NetworkName, listen: SocketAddr, genesis: Option<SocketAddr>) -> String {
+    let id_file = PathBuf::from("../keys/genesis.id");
+    let genesis = genesis.map(|address| DraftGenesis::IdFile { address: address.to_string(), id_file });
+    let draft = Draft {
+        network: network.clone(),
+        identity: format!("../keys/{name}.pem").into(),
+        network_key: None,
+        listen: Some(listen),
+        preset: Preset::Local,
+        genesis: genesis.into_iter().collect(),
+    };
+    format!("# Made by `sealnet devnet`, and made anew with free ports at each start.\n{draft}")
 }
 
 /// Ports nobody listens on now, all different.
 fn free_ports(count: usize) -> io::Result<Vec<SocketAddr>> {
-    let held: Vec<TcpListener> =
-        (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
+    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
     held.iter().map(TcpListener::local_addr).collect()
 }

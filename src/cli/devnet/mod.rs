@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tokio::task::JoinSet;
 
+use super::Failure;
+use super::output::Out;
+use super::runtime::{asked_to_stop, block_on};
 use crate::envelope::MAX_MESSAGE;
 use crate::node::{Event, Node, SecureNode};
 
@@ -55,8 +58,11 @@ pub(super) struct Devnet {
 }
 
 impl Devnet {
-    /// Runs the network. `Ok(true)`: everything arrived, and once.
-    pub(super) async fn run(self) -> Result<bool, Box<dyn std::error::Error>> {
+    pub(super) fn run(self, out: &mut Out) -> Result<(), Failure> {
+        block_on(self.attend(out))
+    }
+
+    async fn attend(self, out: &mut Out) -> Result<(), Failure> {
         let progress = Progress::new(self.json);
         let count = usize::from(self.nodes);
         let started = Instant::now();
@@ -66,11 +72,11 @@ impl Devnet {
         let mut stopping: JoinSet<()> = nodes.iter().cloned().map(|node| async move { node.stop().await }).collect();
         while stopping.join_next().await.is_some() {}
         let report = outcome?;
-        report.print(self.json)?;
-        Ok(report.is_complete())
+        report.print(self.json, out)?;
+        report.check()
     }
 
-    async fn start(&self, count: usize, progress: &Progress) -> Result<Vec<Node>, Box<dyn std::error::Error>> {
+    async fn start(&self, count: usize, progress: &Progress) -> Result<Vec<Node>, Failure> {
         let files = files::make(&self.dir, count)?;
         progress.step(&format!("made keys and configurations for {count} nodes in {}", self.dir.display()));
         let mut nodes = Vec::with_capacity(count);
@@ -86,12 +92,7 @@ impl Devnet {
         Ok(nodes)
     }
 
-    async fn exchange(
-        &self,
-        nodes: &[Node],
-        started: Instant,
-        progress: &Progress,
-    ) -> Result<Report, Box<dyn std::error::Error>> {
+    async fn exchange(&self, nodes: &[Node], started: Instant, progress: &Progress) -> Result<Report, Failure> {
         let mut tasks = JoinSet::new();
         let traffic = Traffic::watch(nodes, self.size as usize, &mut tasks)?;
         self.wait_until_joined(nodes, progress).await?;
@@ -105,7 +106,7 @@ impl Devnet {
                         progress.step("everything was sent; Ctrl-C stops");
                         std::future::pending::<()>().await;
                     }
-                    Ok::<_, Box<dyn std::error::Error>>(())
+                    Ok::<_, Failure>(())
                 }
                 None => loop {
                     let (publisher, number) = traffic.publish(nodes).await?;
@@ -116,20 +117,14 @@ impl Devnet {
         };
         tokio::select! {
             outcome = interrupted => outcome?,
-            _ = tokio::signal::ctrl_c() => progress.step("interrupted; counting what has arrived"),
+            () = asked_to_stop() => progress.step("interrupted; counting what has arrived"),
         }
         traffic.complete().await;
         progress.done();
         Ok(Report::new(nodes, join, &traffic.counted()))
     }
 
-    async fn send(
-        &self,
-        nodes: &[Node],
-        traffic: &Traffic,
-        messages: u64,
-        progress: &Progress,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    async fn send(&self, nodes: &[Node], traffic: &Traffic, messages: u64, progress: &Progress) -> Result<(), Failure> {
         let expected = messages * (nodes.len() as u64 - 1);
         progress.begin(expected);
         for _ in 0..messages {
@@ -145,7 +140,7 @@ impl Devnet {
     }
 
     /// Everybody knows everybody, and has two links or more where there are enough nodes.
-    async fn wait_until_joined(&self, nodes: &[Node], progress: &Progress) -> Result<(), Box<dyn std::error::Error>> {
+    async fn wait_until_joined(&self, nodes: &[Node], progress: &Progress) -> Result<(), Failure> {
         let enough = nodes.len().saturating_sub(1).min(2);
         let has_joined = |node: &Node| node.members().len() == nodes.len() && node.links().len() >= enough;
         let mut events = nodes[0].events();
@@ -159,14 +154,13 @@ impl Devnet {
             if tokio::time::Instant::now() >= deadline {
                 let missing: Vec<_> = nodes.iter().enumerate().filter(|(_, node)| !has_joined(node)).collect();
                 let names: Vec<_> = missing.iter().map(|(place, _)| files::name(*place)).collect();
-                return Err(format!(
+                return Err(Failure::said(format!(
                     "{} of {} nodes did not join within {} s: {}; run again with --log debug to see why",
                     names.len(),
                     nodes.len(),
                     JOIN_WITHIN.as_secs(),
                     names.join(", ")
-                )
-                .into());
+                )));
             }
             // Something happened at the genesis node, or a moment has passed.
             let next = async { while !matches!(events.next().await, Some(Event::Member { .. }) | None) {} };

@@ -1,11 +1,13 @@
 //! What a devnet shows while it runs, and its report at the end.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
+use super::super::Failure;
+use super::super::output::{Facts, Out};
 use crate::node::Node;
 use crate::overlay::Reason;
 
@@ -124,26 +126,32 @@ impl Report {
         }
     }
 
-    /// Whether everything arrived everywhere, and once.
-    pub(super) fn is_complete(&self) -> bool {
-        self.missing == 0 && self.duplicates == 0
+    /// Fails unless everything arrived everywhere, and once.
+    pub(super) fn check(&self) -> Result<(), Failure> {
+        if self.missing == 0 && self.duplicates == 0 {
+            return Ok(());
+        }
+        Err(Failure::said(format!(
+            "{} deliveries are missing and {} came twice; run again with --log debug to see why",
+            self.missing, self.duplicates
+        )))
     }
 
-    pub(super) fn print(&self, json: bool) -> io::Result<()> {
-        let mut out = anstream::stdout();
+    pub(super) fn print(&self, json: bool, out: &mut Out) -> Result<(), Failure> {
         if json {
-            return writeln!(out, "{}", serde_json::to_string(self)?);
+            return out.json(self);
         }
-        let Report { nodes, published, delivered, expected, missing, duplicates, invalid, join_ms, .. } = self;
+        let mut facts = Facts::default();
         let (latency, links) = (&self.latency_ms, &self.links);
-        writeln!(out, "nodes       {nodes}, joined in {join_ms} ms")?;
-        writeln!(out, "links       {} to {} a node, {} on average", links.min, links.max, links.mean)?;
-        writeln!(out, "published   {published}")?;
-        writeln!(out, "delivered   {delivered} of {expected}")?;
-        writeln!(out, "missing     {missing}")?;
-        writeln!(out, "duplicates  {duplicates}")?;
-        writeln!(out, "invalid     {invalid}")?;
-        writeln!(out, "latency     p50 {} ms, p99 {} ms, max {} ms", latency.p50, latency.p99, latency.max)
+        facts.add("nodes", format_args!("{}, joined in {} ms", self.nodes, self.join_ms));
+        facts.add("links", format_args!("{} to {} a node, {} on average", links.min, links.max, links.mean));
+        facts.add("published", self.published);
+        facts.add("delivered", format_args!("{} of {}", self.delivered, self.expected));
+        facts.add("missing", self.missing);
+        facts.add("duplicates", self.duplicates);
+        facts.add("invalid", self.invalid);
+        facts.add("latency", format_args!("p50 {} ms, p99 {} ms, max {} ms", latency.p50, latency.p99, latency.max));
+        out.facts(&facts)
     }
 }
 

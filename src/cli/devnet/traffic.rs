@@ -80,7 +80,11 @@ struct Board {
 
 impl Traffic {
     /// Starts an application at each node that counts what it receives.
-    pub(super) fn watch(nodes: &[Node], size: usize, tasks: &mut JoinSet<()>) -> Result<Arc<Self>, crate::envelope::TitleError> {
+    pub(super) fn watch(
+        nodes: &[Node],
+        size: usize,
+        tasks: &mut JoinSet<()>,
+    ) -> Result<Arc<Self>, crate::envelope::TitleError> {
         let (nodes_count, board) = (nodes.len(), Mutex::default());
         let traffic = Arc::new(Traffic { nodes: nodes_count, size, board, delivered: Notify::new() });
         for (receiver, node) in nodes.iter().enumerate() {

@@ -121,7 +121,8 @@ impl Command {
 
 /// The one node whose name begins like this, among members and neighbours.
 fn find(node: &Node, beginning: &str) -> Result<NodeId, String> {
-    let known = node.members().into_iter().map(|member| member.id).chain(node.links().into_iter().map(|link| link.peer));
+    let known =
+        node.members().into_iter().map(|member| member.id).chain(node.links().into_iter().map(|link| link.peer));
     let mut found: Vec<NodeId> = known.filter(|id| id.to_string().starts_with(beginning)).collect();
     found.sort_unstable();
     found.dedup();

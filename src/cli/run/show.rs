@@ -68,7 +68,7 @@ impl<'a> Screen<'a> {
     pub(super) fn item(&mut self, item: &Item) -> Result<(), Failure> {
         match item {
             Item::Broadcast(broadcast) if self.json => {
-                let json = broadcast.envelope().to_json(&self.node.network());
+                let json = broadcast.envelope().to_json(self.node.network());
                 self.line(json)
             }
             Item::Broadcast(broadcast) => self.broadcast(broadcast),
@@ -79,8 +79,10 @@ impl<'a> Screen<'a> {
     fn broadcast(&mut self, broadcast: &Broadcast) -> Result<(), Failure> {
         let time = broadcast.time().to_string();
         let clock = time.get(11..19).unwrap_or(&time);
-        let text = broadcast.text().unwrap_or_else(|| format!("({} bytes that are no text)", broadcast.message().len()));
-        let who = if broadcast.sender() == self.node.id() { "me".to_owned() } else { format!("{:#}", broadcast.sender()) };
+        let text =
+            broadcast.text().unwrap_or_else(|| format!("({} bytes that are no text)", broadcast.message().len()));
+        let who =
+            if broadcast.sender() == self.node.id() { "me".to_owned() } else { format!("{:#}", broadcast.sender()) };
         let title = escape(broadcast.title());
         self.say(format_args!("{NAME}{clock}{NAME:#}  {title}  {GOOD}{who:<8}{GOOD:#}  {}", escape(&text)))
     }
