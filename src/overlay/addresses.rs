@@ -17,6 +17,9 @@ const PROOF_HOLDS: Duration = Duration::from_secs(24 * 3600);
 /// The longest pause before an address that nobody vouched for is tried again.
 const HINT_RETRY_MOST: Duration = Duration::from_secs(24 * 3600);
 
+/// Who has no room comes last for this many times the longest pause.
+const FULL_FOR: u32 = 10;
+
 /// Addresses of one member: four that it announces, and some that were proven before.
 const PER_MEMBER: usize = 6;
 
@@ -37,6 +40,7 @@ struct Address {
     proven: Option<Instant>,
     failures: u32,
     not_before: Instant,
+    full_until: Instant,
 }
 
 /// Addresses by member; bounded by the member table and [`PER_MEMBER`].
@@ -55,10 +59,11 @@ impl Addresses {
             least.map(|least| known.remove(&least));
         }
         let proven = (trust == Trust::Proven).then_some(now);
-        let entry = known.entry(address).or_insert(Address { trust, proven, failures: 0, not_before: now });
+        let fresh = Address { trust, proven, failures: 0, not_before: now, full_until: now };
+        let entry = known.entry(address).or_insert(fresh);
         entry.trust = entry.trust.max(trust);
         if proven.is_some() {
-            *entry = Address { trust, proven, failures: 0, not_before: now };
+            *entry = Address { full_until: entry.full_until, ..fresh };
         }
     }
 
@@ -96,49 +101,90 @@ impl Addresses {
         }
     }
 
-    /// Somebody to dial among those whose address is believed most; a mere hint only when its turn has come. Of two drawn
-    /// at random it is the one with fewer links: that spreads links almost evenly, and nobody has to be shed later.
-    /// `eligible` says who may be dialled at all, `links` how many links somebody has.
+    /// The member said that it has no room: for a while it comes last.
+    pub(super) fn full(&mut self, member: &NodeId, settings: &Settings, now: Instant) {
+        self.pause(member, settings.retry_most, now);
+        for known in self.members.get_mut(member).into_iter().flat_map(BTreeMap::values_mut) {
+            known.full_until = now + settings.retry_most * FULL_FOR;
+        }
+    }
+
+    /// Somebody to dial, with the address that is believed most: first among those whose address is believed at all, then,
+    /// when its turn has come, a mere hint, and only for want of both somebody who is full and would soon close the link
+    /// again. Of two drawn at random it is the one with fewer links: that spreads links almost evenly.
     pub(super) fn choose(
         &mut self,
         now: Instant,
         settings: &Settings,
         rng: &mut ChaCha8Rng,
-        eligible: impl Fn(&NodeId) -> bool,
-        links: impl Fn(&NodeId) -> usize,
+        wanted: &impl Wanted,
     ) -> Option<(NodeId, SocketAddr)> {
-        let (mut believed, mut hints) = (Vec::new(), Vec::new());
-        for (member, known) in &self.members {
-            let ready = known.iter().filter(|(_, known)| known.not_before <= now);
-            if let Some((at, best)) = ready.max_by_key(|(_, known)| known.trust)
-                && eligible(member)
-            {
-                let list = if best.trust == Trust::Hint { &mut hints } else { &mut believed };
-                list.push((*member, *at));
+        let mut ready: BTreeMap<Tier, Vec<(NodeId, SocketAddr)>> = BTreeMap::new();
+        let mut others_than_full = false;
+        for (member, known) in self.members.iter().filter(|(member, _)| wanted.may_be_dialled(member)) {
+            let tier = |known: &Address| tier_of(known, wanted.is_full(member), now);
+            others_than_full |= known.values().any(|known| tier(known) != Tier::Full);
+            let now_possible = known.iter().filter(|(_, known)| known.not_before <= now);
+            if let Some((at, best)) = now_possible.max_by_key(|(_, known)| known.trust) {
+                ready.entry(tier(best)).or_default().push((*member, *at));
             }
         }
-        let mut least_linked =
-            |list: &[(NodeId, SocketAddr)]| list.sample(rng, 2).min_by_key(|(member, _)| links(member)).copied();
-        // Who is full would soon close the link again: it comes last.
-        let (believed, full): (Vec<_>, Vec<_>) =
-            believed.into_iter().partition(|(member, _)| links(member) < settings.max_links);
-        if let Some(chosen) = least_linked(&believed) {
-            return Some(chosen);
+        if now < self.next_hint {
+            ready.remove(&Tier::Hint);
         }
-        if now >= self.next_hint
-            && let Some(chosen) = least_linked(&hints)
-        {
+        if others_than_full && !wanted.is_alone() {
+            ready.remove(&Tier::Full);
+        }
+        let (tier, candidates) = ready.first_key_value()?;
+        if *tier == Tier::Hint {
             self.next_hint = now + settings.hint_every;
-            return Some(chosen);
         }
-        least_linked(&full)
+        candidates.sample(rng, 2).min_by_key(|(member, _)| wanted.links(member)).copied()
     }
 
-    /// When an address of somebody eligible becomes worth a try.
-    pub(super) fn next_try(&self, now: Instant, eligible: impl Fn(&NodeId) -> bool) -> Option<Instant> {
-        let of = |(at, trust): (Instant, Trust)| if trust == Trust::Hint { at.max(self.next_hint) } else { at };
-        let known = self.members.iter().filter(|(member, _)| eligible(member)).flat_map(|(_, known)| known.values());
-        known.map(|known| of((known.not_before, known.trust))).min().map(|at| at.max(now))
+    /// When [`choose`](Self::choose) may have somebody to offer, if it has nobody now.
+    pub(super) fn next_try(&self, now: Instant, wanted: &impl Wanted) -> Option<Instant> {
+        let mut next: BTreeMap<Tier, Instant> = BTreeMap::new();
+        for (member, known) in self.members.iter().filter(|(member, _)| wanted.may_be_dialled(member)) {
+            for known in known.values() {
+                let tier = tier_of(known, wanted.is_full(member), now);
+                let at = if tier == Tier::Hint { known.not_before.max(self.next_hint) } else { known.not_before };
+                let earliest = next.entry(tier).or_insert(at);
+                *earliest = at.min(*earliest);
+            }
+        }
+        if next.len() > 1 && !wanted.is_alone() {
+            next.remove(&Tier::Full);
+        }
+        next.into_values().min().map(|at| at.max(now))
+    }
+}
+
+/// What the core knows of those who could be dialled.
+pub(super) trait Wanted {
+    /// Whether it may be dialled at all.
+    fn may_be_dialled(&self, member: &NodeId) -> bool;
+    /// How many links it has, as far as it says.
+    fn links(&self, member: &NodeId) -> usize;
+    /// Whether it says that it has as many as it may.
+    fn is_full(&self, member: &NodeId) -> bool;
+    /// Whether this node has no link at all, and must take what it gets.
+    fn is_alone(&self) -> bool;
+}
+
+/// In which order candidates are dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Tier {
+    Believed,
+    Hint,
+    Full,
+}
+
+fn tier_of(known: &Address, is_full: bool, now: Instant) -> Tier {
+    match known.trust {
+        _ if is_full || known.full_until > now => Tier::Full,
+        Trust::Hint => Tier::Hint,
+        Trust::Vouched | Trust::Proven => Tier::Believed,
     }
 }
 
@@ -165,6 +211,32 @@ mod tests {
         Instant::at(Duration::from_secs(secs))
     }
 
+    /// Everybody but one; some are full.
+    struct All {
+        but: NodeId,
+        full: Vec<NodeId>,
+        alone: bool,
+    }
+
+    impl Wanted for All {
+        fn may_be_dialled(&self, member: &NodeId) -> bool {
+            *member != self.but
+        }
+        fn links(&self, _: &NodeId) -> usize {
+            0
+        }
+        fn is_full(&self, member: &NodeId) -> bool {
+            self.full.contains(member)
+        }
+        fn is_alone(&self) -> bool {
+            self.alone
+        }
+    }
+
+    fn but(n: u8) -> All {
+        All { but: id(n), full: Vec::new(), alone: false }
+    }
+
     #[test]
     fn believed_addresses_come_before_hints_and_hints_have_their_pace() {
         let (mut addresses, mut rng) = (Addresses::default(), ChaCha8Rng::from_seed([0; 32]));
@@ -174,14 +246,33 @@ mod tests {
         }
         addresses.learn(id(9), address(9), Trust::Vouched, at(0));
         let mut choose = |addresses: &mut Addresses, secs, skip: u8| {
-            addresses
-                .choose(at(secs), &settings, &mut rng, |member| *member != id(skip), |_| 0)
-                .map(|(member, _)| member)
+            addresses.choose(at(secs), &settings, &mut rng, &but(skip)).map(|(member, _)| member)
         };
         assert_eq!(choose(&mut addresses, 0, 0), Some(id(9)));
         assert!(choose(&mut addresses, 0, 9).is_some());
         assert_eq!(choose(&mut addresses, 9, 9), None);
+        assert_eq!(addresses.next_try(at(9), &but(9)), Some(at(10)));
         assert!(choose(&mut addresses, 10, 9).is_some());
+    }
+
+    #[test]
+    fn who_is_full_is_dialled_for_want_of_others_only() {
+        let (mut addresses, mut rng) = (Addresses::default(), ChaCha8Rng::from_seed([0; 32]));
+        let settings = Settings::wan();
+        addresses.learn(id(1), address(1), Trust::Proven, at(0));
+        addresses.learn(id(2), address(2), Trust::Vouched, at(0));
+        addresses.full(&id(2), &settings, at(0));
+        let says_so = |full: &[u8], alone| All { but: id(0), full: full.iter().map(|n| id(*n)).collect(), alone };
+        let mut choose = |addresses: &mut Addresses, secs, wanted: &All| {
+            addresses.choose(at(secs), &settings, &mut rng, wanted).map(|(member, _)| member)
+        };
+        assert_eq!(choose(&mut addresses, 100, &says_so(&[], false)), Some(id(1)));
+        addresses.failed(&id(1), address(1), &settings, at(100));
+        assert_eq!(choose(&mut addresses, 101, &says_so(&[], false)), None, "the other comes back in a moment");
+        assert_eq!(addresses.next_try(at(101), &says_so(&[], false)), Some(at(102)));
+        assert_eq!(choose(&mut addresses, 101, &says_so(&[], true)), Some(id(2)), "better than nobody");
+        assert_eq!(choose(&mut addresses, 101, &says_so(&[1], false)), Some(id(2)), "all are full");
+        assert_eq!(choose(&mut addresses, 601, &says_so(&[1], false)), Some(id(2)), "room may have come");
     }
 
     #[test]
@@ -190,14 +281,14 @@ mod tests {
         addresses.learn(id(1), address(1), Trust::Vouched, at(0));
         for pause in [2, 4, 8, 16, 32, 60, 60] {
             addresses.failed(&id(1), address(1), &settings, at(0));
-            assert_eq!(addresses.next_try(at(0), |_| true), Some(at(pause)));
+            assert_eq!(addresses.next_try(at(0), &but(0)), Some(at(pause)));
         }
         addresses.learn(id(1), address(1), Trust::Proven, at(1));
-        assert_eq!(addresses.next_try(at(1), |_| true), Some(at(1)));
+        assert_eq!(addresses.next_try(at(1), &but(0)), Some(at(1)));
         assert_eq!(addresses.proven(&id(1), at(86_400)).count(), 1);
         assert_eq!(addresses.proven(&id(1), at(86_401)).count(), 0);
         addresses.disprove(&id(1), address(1));
-        assert_eq!(addresses.next_try(at(1), |_| true), None);
+        assert_eq!(addresses.next_try(at(1), &but(0)), None);
     }
 
     #[test]

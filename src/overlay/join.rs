@@ -187,10 +187,10 @@ impl Core {
 
     /// One of the genesis nodes that may be tried now, at random.
     pub(super) fn choose_genesis(&mut self, now: Now, wanted: impl Fn(&Genesis) -> bool) -> Option<usize> {
-        let linked = |id| self.links.values().any(|link| Some(link.peer) == id);
+        let linked = |id: Option<NodeId>| id.is_some_and(|id| self.links.values().any(|link| link.peer == id));
         let dialled = |place| self.dials.values().any(|target| *target == Target::Genesis(place));
         let ready = self.genesis.iter().enumerate().filter(|(place, genesis)| {
-            let free = !dialled(*place) && !(genesis.id.is_some() && linked(genesis.id));
+            let free = !dialled(*place) && !linked(genesis.id);
             free && genesis.not_before <= now.instant && wanted(genesis)
         });
         ready.map(|(place, _)| place).collect::<Vec<_>>().choose(&mut self.rng).copied()

@@ -80,6 +80,8 @@ pub(super) struct Link {
     pub(super) visit_until: Option<Instant>,
     /// Good-bye was said: nothing new goes out.
     pub(super) closing: bool,
+    /// Why, which the end of the connection does not tell.
+    close_reason: Option<Reason>,
     /// When this node last asked it for members.
     pub(super) asked: Option<Instant>,
     /// Questions for members that are not answered yet.
@@ -208,6 +210,7 @@ impl Core {
             genesis,
             visit_until: None,
             closing: false,
+            close_reason: None,
             asked: None,
             awaiting_peers: 0,
             served: Served::default(),
@@ -255,6 +258,9 @@ impl Core {
         match &target {
             // Somebody else lives there now.
             Target::Member { id, address } if reason == Reason::WrongIdentity => self.addresses.disprove(id, *address),
+            Target::Member { id, .. } if reason == Reason::PeerFull => {
+                self.addresses.full(id, &self.settings, now.instant);
+            }
             // No failure: there is a link already. If it is one that died unnoticed, it will be gone soon.
             Target::Member { id, .. } if reason == Reason::DuplicateLink => {
                 self.addresses.pause(id, first, now.instant);
@@ -285,7 +291,7 @@ impl Core {
         }
     }
 
-    /// A link's connection is closed, for whatever reason.
+    /// A link's connection is closed, for `reason` unless one of the two nodes had said why.
     pub fn link_closed(&mut self, now: Now, id: LinkId, reason: Reason) {
         let Some(link) = self.links.remove(&id) else { return };
         self.timers.clear(Timer::Ping(id));
@@ -295,10 +301,15 @@ impl Core {
             self.counts.count(reason);
         }
         let Link { peer, direction, .. } = link;
+        let reason = link.close_reason.unwrap_or(reason);
         self.event(CoreEvent::LinkClosed { link: id, peer, direction, reason });
-        // Who left, or one of the two is full: it would come to the same again. The addresses are as good as before.
-        if matches!(reason, Reason::PeerFull | Reason::PeerRefused | Reason::Full | Reason::Silent | Reason::PeerLeft) {
-            self.addresses.pause(&peer, self.settings.retry_most, now.instant);
+        // The addresses are as good as before, but now it would come to the same again.
+        match reason {
+            Reason::PeerFull => self.addresses.full(&peer, &self.settings, now.instant),
+            Reason::PeerRefused | Reason::Full | Reason::Silent | Reason::PeerLeft => {
+                self.addresses.pause(&peer, self.settings.retry_most, now.instant);
+            }
+            _ => {}
         }
         if self.members.presence(&peer).is_none() {
             // No member: nothing else would ever make this node forget it.
@@ -402,7 +413,7 @@ impl Core {
     /// Begins to close a link: what is queued still goes out.
     pub fn close(&mut self, id: LinkId, goodbye: Option<GoodbyeCode>, reason: Reason) {
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) else { return };
-        link.closing = true;
+        (link.closing, link.close_reason) = (true, Some(reason));
         let (peer, direction) = (link.peer, link.direction);
         self.counts.count(reason);
         self.event(CoreEvent::LinkClosing { link: id, peer, direction, reason });

@@ -8,11 +8,13 @@ use rand::seq::IteratorRandom;
 use crate::identity::NodeId;
 use crate::wire::{GoodbyeCode, WhichPeers};
 
-use super::addresses::Trust;
+use super::addresses::{Trust, Wanted};
 use super::core::Timer;
+use super::members::Members;
 use super::output::{Direction, LinkId, Output, Target};
 use super::presence::LinkName;
-use super::{Core, Now, Presence, Reason};
+use super::standing::Standing;
+use super::{Core, Instant, Now, Presence, Reason, Settings};
 
 /// The shortest period of announcements, and how much longer it is in a large network.
 const PERIOD: Duration = Duration::from_secs(200);
@@ -26,6 +28,36 @@ const SHED_AFTER: Duration = Duration::from_secs(5);
 const DIALS_AT_ONCE: usize = 3;
 /// Links a neighbour must have besides this one before it can do without it.
 const LINKS_WITHOUT: usize = 2;
+
+/// Whom this node would dial.
+struct Candidates<'a> {
+    own: &'a NodeId,
+    busy: BTreeSet<NodeId>,
+    is_alone: bool,
+    settings: &'a Settings,
+    members: &'a Members,
+    standing: &'a Standing,
+    now: Instant,
+}
+
+impl Wanted for Candidates<'_> {
+    fn may_be_dialled(&self, member: &NodeId) -> bool {
+        member != self.own && !self.busy.contains(member) && !self.standing.is_barred(member, self.now)
+    }
+
+    fn links(&self, member: &NodeId) -> usize {
+        // Who does not say counts as one who has what it wants.
+        self.members.published_links(member).unwrap_or(self.settings.target_links)
+    }
+
+    fn is_full(&self, member: &NodeId) -> bool {
+        self.members.published_links(member).is_some_and(|links| links >= self.settings.max_links)
+    }
+
+    fn is_alone(&self) -> bool {
+        self.is_alone
+    }
+}
 
 impl Core {
     /// Looks after links and dials; called whenever something changed.
@@ -48,7 +80,7 @@ impl Core {
 
     fn needs_genesis(&self) -> bool {
         let dialling = self.dials.values().any(|target| matches!(target, Target::Genesis(_)));
-        !dialling && self.links.values().all(|link| link.closing)
+        !dialling && self.is_alone()
     }
 
     fn dial_members(&mut self, now: Now) {
@@ -73,13 +105,15 @@ impl Core {
 
     /// A member to dial: at random among those whose address is believed most.
     pub(super) fn choose_member(&mut self, now: Now) -> Option<Target> {
-        let busy = self.busy();
-        let (standing, own, members) = (&self.standing, self.own, &self.members);
-        let eligible = |id: &NodeId| *id != own && !busy.contains(id) && !standing.is_barred(id, now.instant);
-        // Who does not say counts as one who has what it wants.
-        let links = |id: &NodeId| members.published_links(id).unwrap_or(self.settings.target_links);
-        let chosen = self.addresses.choose(now.instant, &self.settings, &mut self.rng, eligible, links);
+        let (busy, is_alone) = (self.busy(), self.is_alone());
+        let Core { own, settings, members, standing, .. } = self;
+        let wanted = Candidates { own, busy, is_alone, settings, members, standing, now: now.instant };
+        let chosen = self.addresses.choose(now.instant, settings, &mut self.rng, &wanted);
         chosen.map(|(id, address)| Target::Member { id, address })
+    }
+
+    fn is_alone(&self) -> bool {
+        self.links.values().all(|link| link.closing)
     }
 
     /// Who is linked already, or being dialled.
@@ -126,14 +160,15 @@ impl Core {
 
     fn schedule_maintenance(&mut self, now: Now) {
         let mut next = None;
-        let mut at_latest = |at| next = Some(next.map_or(at, |next: super::Instant| next.min(at)));
+        let mut at_latest = |at| next = Some(next.map_or(at, |next: Instant| next.min(at)));
         if self.needs_genesis() {
             self.genesis.iter().map(|genesis| genesis.not_before).min().map(&mut at_latest);
         }
         if self.join.may_spread() && self.lacks_links() && self.dials.len() < DIALS_AT_ONCE {
-            let (busy, standing) = (self.busy(), &self.standing);
-            let eligible = |id: &NodeId| *id != self.own && !busy.contains(id) && !standing.is_barred(id, now.instant);
-            self.addresses.next_try(now.instant, eligible).map(&mut at_latest);
+            let (busy, is_alone) = (self.busy(), self.is_alone());
+            let Core { own, settings, members, standing, .. } = self;
+            let wanted = Candidates { own, busy, is_alone, settings, members, standing, now: now.instant };
+            self.addresses.next_try(now.instant, &wanted).map(&mut at_latest);
         }
         if let Some(next) = next {
             // Never at once: whatever is due now was tried just before.
