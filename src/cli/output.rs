@@ -34,7 +34,7 @@ impl Out {
 
     /// Text that does not end its line.
     pub(super) fn part(&mut self, text: &str) -> Result<(), Failure> {
-        Ok(write!(self.stream, "{text}").map_err(Failure::of_writing)?)
+        write!(self.stream, "{text}").map_err(Failure::of_writing)
     }
 
     /// The facts as one JSON object on a line.

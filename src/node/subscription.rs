@@ -102,9 +102,9 @@ pub struct Subscription {
     stopped: CancellationToken,
     title: Option<Title>,
     /// How far the log was read.
-    cursor: Cursor,
+    read: Cursor,
     /// How far what was read has been given out.
-    given: Cursor,
+    cursor: Cursor,
     ready: VecDeque<Item>,
 }
 
@@ -116,7 +116,7 @@ impl Subscription {
         title: Option<Title>,
     ) -> Self {
         let cursor = log.end();
-        Subscription { log, appended, stopped, title, cursor, given: cursor, ready: VecDeque::new() }
+        Subscription { log, appended, stopped, title, read: cursor, cursor, ready: VecDeque::new() }
     }
 
     /// Goes on after `cursor` instead of from now on.
@@ -125,21 +125,21 @@ impl Subscription {
     /// If the cursor belongs to another log.
     pub fn after(mut self, cursor: Cursor) -> Result<Self, CursorError> {
         self.log.read(cursor, 0)?;
-        (self.cursor, self.given) = (cursor, cursor);
+        (self.read, self.cursor) = (cursor, cursor);
         Ok(self)
     }
 
     /// Begins with the oldest message that is kept.
     #[must_use]
     pub fn from_start(mut self) -> Self {
-        self.cursor = self.log.start();
-        self.given = self.cursor;
+        self.read = self.log.start();
+        self.cursor = self.read;
         self
     }
 
     /// The place after the last item that was given out: a subscription after it goes on with the next one.
     pub fn cursor(&self) -> Cursor {
-        self.given
+        self.cursor
     }
 
     /// The next item; `None` when the node has stopped and everything was read.
@@ -147,9 +147,9 @@ impl Subscription {
         loop {
             if let Some(item) = self.ready.pop_front() {
                 match &item {
-                    Item::Broadcast(broadcast) if !self.ready.is_empty() => self.given = broadcast.cursor,
+                    Item::Broadcast(broadcast) if !self.ready.is_empty() => self.cursor = broadcast.cursor,
                     Item::Missed { .. } if !self.ready.is_empty() => {}
-                    _ => self.given = self.cursor,
+                    _ => self.cursor = self.read,
                 }
                 return Some(item);
             }
@@ -168,9 +168,9 @@ impl Subscription {
 
     /// Reads on; says whether there may be more right away.
     fn read_page(&mut self) -> bool {
-        let Ok(page) = self.log.read(self.cursor, PAGE) else { return false };
-        let advanced = page.next != self.cursor;
-        self.cursor = page.next;
+        let Ok(page) = self.log.read(self.read, PAGE) else { return false };
+        let advanced = page.next != self.read;
+        self.read = page.next;
         if page.missed > 0 {
             self.ready.push_back(Item::Missed { count: page.missed });
         }
