@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use crate::identity::NodeId;
-use crate::link::{self, Halves, Outbox};
+use crate::identity::{NodeAddress, NodeId};
+use crate::link::{self, Halves, LinkError, Outbox};
 use crate::overlay::{DialId, Direction, Reason, Target};
 use crate::wire::Goodbye;
 
+use super::Event;
 use super::link_task::{self, Established};
 use super::reasons::reason_of;
 use super::shared::Shared;
@@ -27,50 +28,88 @@ pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, target: Target) {
     };
     match outcome {
         Ok(established) => link_task::run(shared, established).await,
-        Err(reason) => {
+        Err(Failed { reason, why }) => {
             let now = shared.now();
+            shared.emit(Event::DialFailed { target, reason, why });
             shared.with_core(|core| core.dial_failed(now, dial, reason));
         }
     }
 }
 
-async fn set_up_target(shared: &Arc<Shared>, dial: DialId, target: &Target) -> Result<Established, Reason> {
-    match target {
-        Target::Member { id, address } => set_up(shared, Some(dial), Some(*id), *address).await,
-        Target::Genesis(place) => {
-            let address = shared.genesis.get(*place).ok_or(Reason::UnknownHost)?;
-            let mut outcome = Err(Reason::UnknownHost);
-            // A name may stand for several addresses, of which the first need not work.
-            for resolved in resolve(address.host(), address.port()).await.map_err(|_| Reason::UnknownHost)? {
-                outcome = set_up(shared, Some(dial), address.id(), resolved).await;
-                if !matches!(outcome, Err(Reason::Unreachable)) {
-                    break;
-                }
-            }
-            outcome
-        }
+/// Why an attempt came to nothing: for the core, and in words.
+#[derive(Debug)]
+pub(super) struct Failed {
+    pub(super) reason: Reason,
+    pub(super) why: String,
+}
+
+impl From<LinkError> for Failed {
+    fn from(error: LinkError) -> Self {
+        // Message 2 is the first that shows whether both ends mean the same network.
+        let hint = match error {
+            LinkError::Handshake(_) => "; compare network and network key on both sides",
+            _ => "",
+        };
+        Failed { reason: reason_of(&error), why: format!("{error}{hint}") }
     }
 }
 
-pub(super) async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+impl Failed {
+    fn new(reason: Reason, why: impl ToString) -> Self {
+        Failed { reason, why: why.to_string() }
+    }
+}
+
+async fn set_up_target(shared: &Arc<Shared>, dial: DialId, target: &Target) -> Result<Established, Failed> {
+    match target {
+        Target::Member { id, address } => set_up(shared, Some(dial), Some(*id), *address).await,
+        Target::Genesis(place) => match shared.genesis.get(*place) {
+            Some(address) => set_up_address(shared, Some(dial), address).await,
+            None => Err(Failed::new(Reason::UnknownHost, "there is no such genesis node")),
+        },
+    }
+}
+
+/// Connects with the node at `address`, whatever its name stands for: of several addresses the first need not work.
+pub(super) async fn set_up_address(
+    shared: &Arc<Shared>,
+    dial: Option<DialId>,
+    address: &NodeAddress,
+) -> Result<Established, Failed> {
+    let resolved = resolve(address.host(), address.port()).await;
+    let mut outcome = Err(Failed::new(
+        Reason::UnknownHost,
+        format_args!("the host {} is unknown; check its spelling and this machine's name service", address.host()),
+    ));
+    for remote in resolved.unwrap_or_default() {
+        outcome = set_up(shared, dial, address.id(), remote).await;
+        if !matches!(outcome, Err(Failed { reason: Reason::Unreachable, .. })) {
+            break;
+        }
+    }
+    outcome
+}
+
+async fn resolve(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok(tokio::time::timeout(CONNECT, tokio::net::lookup_host((host, port))).await??.collect())
 }
 
 /// Connects, proves who is there, and registers the link. `dial` is `None` if the user asked, not the core.
-pub(super) async fn set_up(
+async fn set_up(
     shared: &Arc<Shared>,
     dial: Option<DialId>,
     expected: Option<NodeId>,
     remote: SocketAddr,
-) -> Result<Established, Reason> {
+) -> Result<Established, Failed> {
     let connected = tokio::time::timeout(CONNECT, TcpStream::connect(remote)).await;
-    let stream = connected.map_err(|_| Reason::Unreachable)?.map_err(|_| Reason::Unreachable)?;
+    let unreachable = |why: &dyn ToString| Failed::new(Reason::Unreachable, why.to_string());
+    let stream = connected.map_err(|_| unreachable(&"nothing answers"))?.map_err(|error| unreachable(&error))?;
     // It only costs latency if the system refuses.
     let _ = stream.set_nodelay(true);
     let hello = shared.hello_at(stream.local_addr().ok());
     let admit = link_task::admit(shared);
     let link = link::connect(&*shared.channel, Halves::from(stream), expected, &hello, &admit).await;
-    let link = link.map_err(|error| reason_of(&error))?;
+    let link = link.inspect_err(|error| link_task::blame_stranger(shared, error))?;
     match link_task::register(shared, dial, link.peer, Direction::Outbound, remote, &link.hello) {
         Ok(registered) => Ok(registered.established(link)),
         Err(refused) => {
@@ -78,7 +117,7 @@ pub(super) async fn set_up(
             outbox.close(refused.goodbye.map(|code| Goodbye::new(code, "")));
             // Whether the good-bye arrives makes no difference here.
             let _ = link.writer.run(outbox).await;
-            Err(refused.reason)
+            Err(Failed::new(refused.reason, format_args!("this node does not want the link: {}", refused.reason)))
         }
     }
 }

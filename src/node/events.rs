@@ -66,6 +66,8 @@ pub enum Event {
         target: Target,
         /// Why.
         reason: Reason,
+        /// The same in words, with what to do about it.
+        why: String,
     },
     /// A connection from outside did not become a link (`inbound_node_connection_error`).
     ConnectionRefused {
@@ -108,20 +110,21 @@ pub enum Event {
     Missed(u64),
 }
 
-impl From<CoreEvent> for Event {
-    fn from(event: CoreEvent) -> Event {
-        match event {
+impl Event {
+    /// What listeners hear of an event of the core; `None` if the host itself tells them more about it.
+    pub(super) fn of(event: CoreEvent) -> Option<Event> {
+        Some(match event {
             CoreEvent::Join(step) => Event::Join(step),
             CoreEvent::LinkOpened { peer, direction, remote, .. } => Event::LinkOpened { peer, direction, remote },
             CoreEvent::LinkClosing { peer, direction, reason, .. } => Event::LinkClosing { peer, direction, reason },
             CoreEvent::LinkClosed { peer, direction, reason, .. } => Event::LinkClosed { peer, direction, reason },
             CoreEvent::Member { id, state } => Event::Member { id, state },
-            CoreEvent::DialFailed { target, reason } => Event::DialFailed { target, reason },
+            CoreEvent::DialFailed { .. } => return None,
             CoreEvent::Latency { peer, round_trip, .. } => Event::Latency { peer, round_trip },
             CoreEvent::Barred { peer, reason } => Event::Barred { peer, reason },
             CoreEvent::IdentityUsedElsewhere { id } => Event::IdentityUsedElsewhere { id },
             CoreEvent::ClockOff { peer, by, ahead } => Event::ClockOff { peer, by, ahead },
-        }
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
 use crate::log::{Cursor, Usage};
 use crate::overlay::{Direction, LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
+use super::dialer::Failed;
 use super::direct::{self, SendError};
 use super::shared::{LinkHandle, Shared};
 use super::{Body, Event, Events, Publish, Subscription, dialer, link_task};
@@ -77,19 +78,15 @@ pub struct Status {
 
 /// Why a node could not connect as asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no link with {address}: {why}")]
 #[non_exhaustive]
-pub enum ConnectError {
-    /// The name could not be looked up.
-    #[error("the host {0} is unknown; check its spelling and this machine's name service")]
-    UnknownHost(String),
-    /// It did not become a link.
-    #[error("no link with {address}: {reason}")]
-    Failed {
-        /// Who and where.
-        address: String,
-        /// Why.
-        reason: Reason,
-    },
+pub struct ConnectError {
+    /// Who was to be reached, and where.
+    pub address: NodeAddress,
+    /// Why it failed.
+    pub reason: Reason,
+    /// The same in words.
+    pub why: String,
 }
 
 impl Node {
@@ -209,19 +206,14 @@ impl Node {
     /// If nobody answers there, somebody else does, or there is a link already.
     pub async fn connect(&self, address: &NodeAddress) -> Result<NodeId, ConnectError> {
         let shared = self.shared();
-        let unknown = || ConnectError::UnknownHost(address.host().to_owned());
-        let mut failed = unknown();
-        for remote in dialer::resolve(address.host(), address.port()).await.map_err(|_| unknown())? {
-            match dialer::set_up(shared, None, address.id(), remote).await {
-                Ok(established) => {
-                    let peer = established.peer();
-                    shared.tasks.spawn(link_task::run(shared.clone(), established));
-                    return Ok(peer);
-                }
-                Err(reason) => failed = ConnectError::Failed { address: address.to_string(), reason },
+        match dialer::set_up_address(shared, None, address).await {
+            Ok(established) => {
+                let peer = established.peer();
+                shared.tasks.spawn(link_task::run(shared.clone(), established));
+                Ok(peer)
             }
+            Err(Failed { reason, why }) => Err(ConnectError { address: address.clone(), reason, why }),
         }
-        Err(failed)
     }
 
     /// Closes the link with `peer`. Says whether there was one. The node may open it again if it has too few.

@@ -32,6 +32,14 @@ pub(super) fn admit(shared: &Arc<Shared>) -> impl Fn(&NodeId) -> bool + Send + S
     }
 }
 
+/// A peer that proved who it is and then broke the grammar answers for it, though there is no link yet.
+pub(super) fn blame_stranger(shared: &Shared, error: &LinkError) {
+    if let (true, Some(peer)) = (error.blames_peer(), error.peer()) {
+        let now = shared.now();
+        shared.with_core(|core| core.blame_node(now, peer, Offence::BadFrame, reason_of(error)));
+    }
+}
+
 /// A link the core took, before its connection is ready.
 #[derive(Debug)]
 pub(super) struct Registered {

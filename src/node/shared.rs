@@ -249,7 +249,7 @@ impl Shared {
 
     fn tell(&self, event: CoreEvent) {
         trace(&event);
-        self.emit(Event::from(event));
+        Event::of(event).into_iter().for_each(|event| self.emit(event));
     }
 
     /// Tells whoever listens.

@@ -3,6 +3,7 @@
 mod prompt;
 mod show;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,8 @@ use super::Failure;
 use super::output::Out;
 use super::runtime::{asked_to_stop, block_on};
 use crate::config::Config;
-use crate::node::{Item, Node, SecureNode, Subscription};
+use crate::node::{Event, Item, Node, SecureNode, Subscription};
+use crate::overlay::{Reason, Target};
 
 use prompt::{Command, Done};
 use show::Screen;
@@ -50,27 +52,32 @@ impl Run {
         // A title that cannot be used is found before a node is started for nothing.
         crate::envelope::Title::for_application(&self.title)?;
         block_on(async {
-            let node = start(&self.config).await?;
-            let outcome = self.attend(&node, out).await;
+            let config = Config::load(&self.config)?;
+            let node = start(&config).await?;
+            let outcome = self.attend(&config, &node, out).await;
             node.stop().await;
             outcome
         })
     }
 
-    async fn attend(&self, node: &Node, out: &mut Out) -> Result<(), Failure> {
+    async fn attend(&self, config: &Config, node: &Node, out: &mut Out) -> Result<(), Failure> {
         let (mut events, mut messages) = (node.events(), node.subscribe_all().from_start());
         let is_terminal = std::io::stdin().is_terminal();
         let mut screen = Screen::new(out, node, self.json, is_terminal && !self.json);
         screen.started()?;
         let mut lines = read_lines();
         let mut reading = true;
+        let mut joining = Joining::of(config);
         let stop = asked_to_stop();
         tokio::pin!(stop);
         loop {
             screen.prompt()?;
             tokio::select! {
                 () = &mut stop => break,
-                Some(event) = events.next() => screen.event(&event)?,
+                Some(event) = events.next() => {
+                    screen.event(&event)?;
+                    joining.watch(&event)?;
+                }
                 Some(item) = messages.next() => screen.item(&item)?,
                 line = lines.recv(), if reading => match line {
                     Some(line) => match self.obey(node, &mut screen, &line).await? {
@@ -109,12 +116,52 @@ async fn drain(messages: &mut Subscription, screen: &mut Screen<'_>) -> Result<(
 }
 
 /// Starts the node a configuration describes, secure or plain.
-async fn start(path: &Path) -> Result<Node, Failure> {
-    let config = Config::load(path)?;
+async fn start(config: &Config) -> Result<Node, Failure> {
     if config.is_plain() {
-        Ok(Node::from_config(&config)?.start().await?)
+        Ok(Node::from_config(config)?.start().await?)
     } else {
-        Ok(SecureNode::from_config(&config)?.start().await?.into())
+        Ok(SecureNode::from_config(config)?.start().await?.into())
+    }
+}
+
+/// Finds out whether the configuration can lead anywhere. A genesis node that is not there may come; one that is there and
+/// is somebody else, or of another network, will not change by waiting.
+struct Joining<'a> {
+    config: &'a Config,
+    hopeless: BTreeMap<usize, String>,
+    done: bool,
+}
+
+impl<'a> Joining<'a> {
+    fn of(config: &'a Config) -> Self {
+        Joining { config, hopeless: BTreeMap::new(), done: false }
+    }
+
+    /// Fails when every genesis node has shown that it will never let this node in.
+    fn watch(&mut self, event: &Event) -> Result<(), Failure> {
+        match event {
+            Event::LinkOpened { .. } => self.done = true,
+            Event::DialFailed {
+                target: Target::Genesis(place),
+                reason: Reason::WrongIdentity | Reason::HandshakeFailed,
+                why,
+            } => {
+                self.hopeless.insert(*place, why.clone());
+            }
+            _ => {}
+        }
+        // The node leaves itself out of the list; what is left is what it counts.
+        let count = self.config.genesis().len();
+        if self.done || self.hopeless.len() < count {
+            return Ok(());
+        }
+        let path = self.config.path().unwrap_or(Path::new("the configuration")).display();
+        let reasons: Vec<_> = self.hopeless.values().map(String::as_str).collect();
+        Err(Failure::said(format!(
+            "no genesis node of {path} lets this node into the network \"{}\": {}",
+            self.config.network(),
+            reasons.join("; and ")
+        )))
     }
 }
 

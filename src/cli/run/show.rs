@@ -107,8 +107,8 @@ impl<'a> Screen<'a> {
                 MemberState::Unreachable => format!("{id:#} is unreachable: nobody has a link with it"),
                 MemberState::Gone => format!("{id:#} is gone"),
             },
-            Event::DialFailed { target: Target::Genesis(_), reason } => {
-                format!("no genesis node answers yet ({reason}); trying again")
+            Event::DialFailed { target: Target::Genesis(_), why, .. } => {
+                format!("no link with a genesis node yet: {why}; trying again")
             }
             Event::Direct(message) => {
                 let text = String::from_utf8_lossy(&message.message);
