@@ -391,7 +391,8 @@ impl Core {
         let ping_at = link.heard + self.settings.ping_after;
         if now.instant >= ping_at {
             self.send_ping(now, id);
-            self.timers.set(Timer::Ping(id), dead_at);
+            // Not only when it would be dead: an answer is to be followed by the next question in time.
+            self.timers.set(Timer::Ping(id), dead_at.min(now.instant + self.settings.ping_after));
         } else {
             self.timers.set(Timer::Ping(id), ping_at);
         }

@@ -1,0 +1,137 @@
+//! HAVE, WANT, ABSENT: what is announced is asked for, of one neighbour at a time, and within bounds.
+
+use super::*;
+
+fn have(ids: &[EnvelopeId]) -> Frame {
+    Frame::Have(ids.iter().copied().collect())
+}
+
+fn want(ids: &[EnvelopeId]) -> Frame {
+    Frame::Want(ids.iter().copied().collect())
+}
+
+fn some_id(n: u32) -> EnvelopeId {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&n.to_be_bytes());
+    EnvelopeId::from_bytes(bytes)
+}
+
+/// Links that are no longer fresh: they do not tell what they had before any more.
+fn settled(node: &mut Alone, peers: std::ops::RangeInclusive<u8>) -> Vec<LinkId> {
+    let links = peers.map(|peer| node.linked(peer)).collect();
+    node.millis += 2_100;
+    links
+}
+
+fn questions(asked: &[(u64, Output)]) -> Vec<(u64, LinkId)> {
+    let asked =
+        asked.iter().flat_map(|(at, output)| wants(std::slice::from_ref(output)).into_iter().map(|w| (*at, w.0)));
+    asked.collect()
+}
+
+#[test]
+fn an_announced_id_is_asked_for_after_the_flood_had_its_time_and_then_of_the_next() {
+    let mut node = Alone::new();
+    let links = settled(&mut node, 1..=3);
+    for link in &links {
+        assert!(wants(&node.frame(*link, have(&[some_id(1)]))).is_empty());
+    }
+    let asked = questions(&node.wait(2_000));
+    assert_eq!(asked, [(100, links[0]), (500, links[1]), (900, links[2])], "each once, then nobody");
+}
+
+#[test]
+fn a_new_link_is_asked_at_once() {
+    let mut node = Alone::new();
+    let link = node.linked(1);
+    assert_eq!(wants(&node.frame(link, have(&[some_id(1)]))), [(link, vec![some_id(1)])]);
+}
+
+#[test]
+fn absent_passes_the_question_on_at_once() {
+    let mut node = Alone::new();
+    let links = settled(&mut node, 1..=2);
+    let ids = [some_id(1)];
+    links.iter().for_each(|link| drop(node.frame(*link, have(&ids))));
+    node.wait(100);
+    let absent = Frame::Absent(ids.iter().copied().collect());
+    assert_eq!(wants(&node.frame(links[1], absent.clone())), [], "it was not asked");
+    assert_eq!(wants(&node.frame(links[0], absent)), [(links[1], ids.to_vec())]);
+}
+
+#[test]
+fn what_the_flood_brings_is_not_asked_for() {
+    let mut node = Alone::new();
+    let links = settled(&mut node, 1..=2);
+    let message = said(9, "t", "hello", 0);
+    node.frame(links[0], have(&[message.id()]));
+    node.take_in(links[1], &message);
+    assert!(questions(&node.wait(2_000)).is_empty());
+    assert!(wants(&node.frame(links[0], have(&[message.id()]))).is_empty());
+}
+
+#[test]
+fn what_was_asked_for_is_announced_to_the_others_and_not_pushed() {
+    let mut node = Alone::new();
+    let links = settled(&mut node, 1..=2);
+    let message = said(9, "t", "hello", 0);
+    node.frame(links[0], have(&[message.id()]));
+    node.wait(100);
+    node.take_in(links[0], &message);
+    assert!(relayed(&node.outputs()).is_empty());
+    let told: Vec<LinkId> = node
+        .wait(50)
+        .into_iter()
+        .filter_map(|(_, output)| match output {
+            Output::Send { link, frame: Frame::Have(_) } => Some(link),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(told, [links[1]]);
+}
+
+#[test]
+fn an_announcer_that_never_delivers_is_bounded_and_forgotten() {
+    let mut node = Alone::new();
+    let links = settled(&mut node, 1..=1);
+    for thousand in 0..10 {
+        let ids: Vec<_> = (0..1000).map(|n| some_id(thousand * 1000 + n)).collect();
+        node.frame(links[0], have(&ids));
+    }
+    assert_eq!(node.core.asking.len(), 4096);
+    let asked: usize = node
+        .wait(150)
+        .iter()
+        .flat_map(|(_, output)| wants(std::slice::from_ref(output)))
+        .map(|(_, ids)| ids.len())
+        .sum();
+    assert_eq!(asked, 1024, "no more is open at a time");
+    node.wait(31_000);
+    assert_eq!(node.core.asking.len(), 0);
+}
+
+#[test]
+fn an_id_is_served_twice_a_minute_to_a_link() {
+    let mut node = Alone::new();
+    let (link, other) = (node.linked(1), node.linked(2));
+    let message = said(9, "t", "hello", 0);
+    node.take_in(other, &message);
+    node.outputs();
+    let served = |outputs: Vec<Output>| outputs.iter().filter(|output| matches!(output, Output::Serve { .. })).count();
+    let times: Vec<usize> = (0..5).map(|_| served(node.frame(link, want(&[message.id()])))).collect();
+    assert_eq!(times, [1, 1, 0, 0, 0]);
+    assert_eq!(served(node.frame(other, want(&[message.id()]))), 1, "each link has its own allowance");
+    node.millis += 60_000;
+    assert_eq!(served(node.frame(link, want(&[message.id()]))), 1);
+}
+
+#[test]
+fn presences_are_served_from_the_member_table() {
+    let mut node = Alone::new();
+    let link = node.linked(1);
+    let presence = presence(9, 1, &[]);
+    node.take_in(link, &presence);
+    node.outputs();
+    let other = node.linked(2);
+    assert_eq!(relayed(&node.frame(other, want(&[presence.id()]))), [(presence.id(), vec![other])]);
+}

@@ -1,0 +1,135 @@
+//! Members, their addresses, and whom others are told of.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::wire::{PeersWanted, WhichPeers};
+
+/// The senders of the presences in the one PEERS frame that answers a question.
+fn answer(node: &mut Alone, link: LinkId, which: WhichPeers, count: u8) -> BTreeSet<NodeId> {
+    let outputs = node.frame(link, Frame::PeersWanted(PeersWanted::new(which, count)));
+    let bodies: Vec<&Bytes> = outputs
+        .iter()
+        .filter_map(|output| match output {
+            Output::Send { frame: Frame::Peers(body), .. } => Some(body),
+            _ => None,
+        })
+        .collect();
+    let [body] = bodies[..] else { panic!("{} answers to one question", bodies.len()) };
+    let mut row = body.clone();
+    let mut senders = BTreeSet::new();
+    while !row.is_empty() {
+        let bytes = Envelope::split_first(&mut row, node.scheme.version()).unwrap();
+        senders.insert(node.scheme.parse(bytes).unwrap().sender());
+    }
+    senders
+}
+
+#[test]
+fn only_members_with_a_proven_address_are_handed_out() {
+    let mut node = Alone::new();
+    let asker = node.linked(1);
+    // 2 announces where it was seen; 3 announces somebody else's address; 4 is known by hearsay only.
+    let (two, three) = (node.linked(2), node.linked(3));
+    node.take_in(two, &presence(2, 1, &[address(2)]));
+    node.take_in(three, &presence(3, 1, &[address(66)]));
+    node.take_in(three, &presence(4, 1, &[address(4)]));
+    node.take_in(asker, &presence(1, 1, &[address(1)]));
+    for which in [WhichPeers::RandomMembers, WhichPeers::YourNeighbours] {
+        assert_eq!(answer(&mut node, asker, which, 16), BTreeSet::from([id(2)]), "{which:?}");
+    }
+}
+
+#[test]
+fn a_listener_elsewhere_than_where_it_dials_from_is_not_proven() {
+    let mut node = Alone::new();
+    let asker = node.linked(1);
+    let opening = Opening { listen: vec![address(66)], ..node.opening(2, Direction::Inbound) };
+    let link = opening.link;
+    node.core.link_opened(node.now(), opening).unwrap();
+    node.take_in(link, &presence(2, 1, &[address(66)]));
+    assert!(answer(&mut node, asker, WhichPeers::RandomMembers, 16).is_empty());
+}
+
+#[test]
+fn a_member_this_node_dialled_is_proven_there() {
+    let mut node = Alone::new();
+    let asker = node.linked(1);
+    let opening = node.opening(2, Direction::Outbound);
+    let link = opening.link;
+    node.core.link_opened(node.now(), opening).unwrap();
+    node.take_in(link, &presence(2, 1, &[address(2)]));
+    assert_eq!(answer(&mut node, asker, WhichPeers::RandomMembers, 16), BTreeSet::from([id(2)]));
+    node.millis += 24 * 3600 * 1000;
+    assert!(answer(&mut node, asker, WhichPeers::RandomMembers, 16).is_empty(), "a proof holds a day");
+}
+
+#[test]
+fn questions_over_the_rate_get_an_empty_answer() {
+    let mut node = Alone::with(Settings { ask_every: Duration::from_secs(10), ..Settings::local() });
+    let asker = node.linked(1);
+    let two = node.linked(2);
+    node.take_in(two, &presence(2, 1, &[address(2)]));
+    let answers: Vec<usize> = (0..7).map(|_| answer(&mut node, asker, WhichPeers::RandomMembers, 16).len()).collect();
+    assert_eq!(answers, [1, 1, 1, 1, 0, 0, 0]);
+    node.millis += 10_000;
+    assert_eq!(answer(&mut node, asker, WhichPeers::RandomMembers, 16).len(), 1);
+}
+
+#[test]
+fn no_more_are_named_than_were_asked_for() {
+    let mut node = Alone::new();
+    let asker = node.linked(1);
+    for n in 2..40 {
+        let link = node.linked(n);
+        node.take_in(link, &presence(n, 1, &[address(n)]));
+    }
+    assert_eq!(answer(&mut node, asker, WhichPeers::RandomMembers, 5).len(), 5);
+    assert_eq!(answer(&mut node, asker, WhichPeers::RandomMembers, 255).len(), 16);
+}
+
+#[test]
+fn a_flooded_address_is_dialled_seldom_and_a_vouched_one_at_once() {
+    let mut node = Alone::with(Settings::wan());
+    let link = node.linked(1);
+    let dials = |outputs: &[Output]| outputs.iter().filter(|output| matches!(output, Output::Dial { .. })).count();
+    for n in 10..30 {
+        node.take_in(link, &presence(n, 1, &[address(n)]));
+    }
+    assert_eq!(dials(&node.outputs()), 1, "one hint in ten seconds");
+    let asked = node.wait(30_000).into_iter().map(|(_, output)| output).collect::<Vec<_>>();
+    assert!(dials(&asked) <= 3);
+}
+
+#[test]
+fn those_who_were_never_members_leave_no_address_behind() {
+    let mut node = Alone::new();
+    for n in 1..=200 {
+        let link = node.linked(n);
+        node.core.link_closed(node.now(), link, Reason::ConnectionLost);
+    }
+    let proven = (1..=200).map(|n| node.core.addresses.proven(&id(n), node.now().instant).count()).sum::<usize>();
+    assert_eq!(proven, 0);
+}
+
+#[test]
+fn what_did_not_change_is_not_announced() {
+    let mut node = Alone::new();
+    let announcements = |outputs: &[(u64, Output)]| {
+        outputs.iter().filter(|(_, output)| matches!(output, Output::Announce { .. })).count()
+    };
+    node.wait(5_000);
+    let link = node.linked(1);
+    node.core.link_closed(node.now(), link, Reason::ConnectionLost);
+    assert_eq!(announcements(&node.wait(10_000)), 0, "it was there and gone before anybody was told");
+    let link = node.linked(1);
+    assert_eq!(announcements(&node.wait(3_000)), 1);
+    node.core.link_closed(node.now(), link, Reason::ConnectionLost);
+    assert_eq!(announcements(&node.wait(20_000)), 1);
+}
+
+#[test]
+fn a_leave_lives_as_long_as_the_presence_it_ends() {
+    let node = Alone::new();
+    assert_eq!(node.core.leave_lifetime(), Duration::from_secs(600));
+}
