@@ -17,6 +17,7 @@ use crate::log::{LogInstance, MemoryLog};
 use crate::overlay::{Core, Settings, Setup};
 use crate::wire::{Hello, HelloError};
 
+use super::Events;
 use super::clock::{Clock, RunningClock};
 use super::handle::{Node, SecureNode};
 use super::listener;
@@ -231,6 +232,14 @@ impl Builder<Plain> {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(self) -> Result<Node, StartError> {
+        Ok(self.start_with_events().await?.0)
+    }
+
+    /// Starts the node, and gives its events from the very first on.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start_with_events(self) -> Result<(Node, Events), StartError> {
         let (id, network) = (self.kind.0, NetworkHash::plain(&self.network));
         let own = self.options.channel.clone();
         let channel = own.unwrap_or_else(|| Arc::new(PlainChannel::new(network, id)));
@@ -250,6 +259,14 @@ impl Builder<Secure> {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(self) -> Result<SecureNode, StartError> {
+        Ok(self.start_with_events().await?.0)
+    }
+
+    /// Starts the node, and gives its events from the very first on.
+    ///
+    /// # Errors
+    /// See [`StartError`].
+    pub async fn start_with_events(self) -> Result<(SecureNode, Events), StartError> {
         self_test()?;
         let Secure { identity, network_key } = self.kind;
         let network = NetworkHash::secure(&self.network);
@@ -257,7 +274,9 @@ impl Builder<Secure> {
             Some(channel) => channel,
             None => Arc::new(NoiseChannel::new(identity.clone(), network, network_key.as_ref())?),
         };
-        start(self.network, self.options, Arc::new(Signed::new(network, identity)), channel, true).await.map(SecureNode)
+        let scheme = Arc::new(Signed::new(network, identity));
+        let (node, events) = start(self.network, self.options, scheme, channel, true).await?;
+        Ok((SecureNode(node), events))
     }
 }
 
@@ -267,7 +286,7 @@ async fn start(
     scheme: Arc<dyn Scheme>,
     channel: Arc<dyn Channel>,
     is_secure: bool,
-) -> Result<Node, StartError> {
+) -> Result<(Node, Events), StartError> {
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(StartError::NoRuntime);
     }
@@ -324,9 +343,9 @@ async fn start(
     shared.tasks.spawn(shared.clone().run_timer());
     let node = Node::new(shared.clone());
     tracing::info!(node = %format_args!("{own:#}"), ?listen, secure = is_secure, "started");
-    let now = shared.now();
+    let (events, now) = (node.events(), shared.now());
     shared.with_core(|core| core.start(now));
-    Ok(node)
+    Ok((node, events))
 }
 
 fn names_itself(genesis: &NodeAddress, own: NodeId, listen: Option<SocketAddr>) -> bool {

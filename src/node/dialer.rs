@@ -58,6 +58,10 @@ impl Failed {
     fn new(reason: Reason, why: impl ToString) -> Self {
         Failed { reason, why: why.to_string() }
     }
+
+    fn at(self, remote: SocketAddr) -> Self {
+        Failed { why: format!("{remote}: {}", self.why), ..self }
+    }
 }
 
 async fn set_up_target(shared: &Arc<Shared>, dial: DialId, target: &Target) -> Result<Established, Failed> {
@@ -82,7 +86,7 @@ pub(super) async fn set_up_address(
         format_args!("the host {} is unknown; check its spelling and this machine's name service", address.host()),
     ));
     for remote in resolved.unwrap_or_default() {
-        outcome = set_up(shared, dial, address.id(), remote).await;
+        outcome = set_up(shared, dial, address.id(), remote).await.map_err(|failed| failed.at(remote));
         if !matches!(outcome, Err(Failed { reason: Reason::Unreachable, .. })) {
             break;
         }

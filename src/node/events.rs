@@ -12,8 +12,9 @@ use crate::overlay::{CoreEvent, Direction, JoinStep, MemberState, Reason, Target
 
 use super::{Broadcast, DirectMessage};
 
-/// How many events a slow listener may be behind before it misses some (and is told how many).
-pub(super) const EVENT_CAPACITY: usize = 4096;
+/// How many events a slow listener may be behind before it misses some (and is told how many). The room for them is taken
+/// at start, about 200 bytes each.
+pub(super) const EVENT_CAPACITY: usize = 256;
 
 /// Something that happened at a node. The names of the predecessors of this design stand behind each.
 #[derive(Clone, Debug)]

@@ -37,8 +37,7 @@ async fn a_newcomer_takes_the_steps_of_the_predecessors_in_their_order() {
         .listen("127.0.0.1:0".parse().unwrap())
         .genesis(nodes[0].address().unwrap())
         .overlay(Settings::local());
-    let late = late.start().await.unwrap();
-    let mut events = late.events();
+    let (late, mut events) = late.start_with_events().await.unwrap();
     let mut steps = Vec::new();
     while steps.last() != Some(&JoinStep::Announced) {
         match within("joining", events.next()).await {
@@ -154,7 +153,8 @@ async fn a_node_with_another_network_name_or_key_behind_the_address_is_no_neighb
     let stranger = node(3, &[]).await;
     let wrong = format!("sealnet://{}@127.0.0.1:{}", identity(9).id(), address.port()).parse().unwrap();
     let error = stranger.connect(&wrong).await.unwrap_err();
-    assert!(error.to_string().contains("wrong-identity"), "{error}");
+    assert_eq!(error.reason, Reason::WrongIdentity, "{error}");
+    assert!(error.to_string().contains(&first.id().to_string()), "it says who answered: {error}");
     assert!(first.links().is_empty());
     assert_eq!(stranger.connect(&address).await.unwrap(), first.id());
 }

@@ -10,6 +10,8 @@ mod link;
 mod noise_handshake;
 mod noise_snow;
 mod noise_vectors;
+mod processes;
+mod program;
 mod readme;
 mod sim;
 mod support;

@@ -1,35 +1,15 @@
 //! What the README tells a newcomer to type works as it stands.
 
-use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
+
+use crate::program::Running;
 
 /// The lines of the shell block behind a marker in the README.
 fn lines(marker: &str) -> Vec<String> {
     let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
     let block = readme.split_once(&format!("<!-- readme-test: {marker} -->\n```sh\n")).expect("the marked block").1;
     block.split_once("```").unwrap().0.lines().map(str::to_owned).collect()
-}
-
-/// A program that was started, ended with the test.
-struct Running(Child, BufReader<ChildStdout>);
-
-impl Running {
-    /// Reads what it prints until a line holds `text`.
-    fn prints(&mut self, text: &str) {
-        let mut line = String::new();
-        while !line.contains(text) {
-            line.clear();
-            assert_ne!(self.1.read_line(&mut line).unwrap(), 0, "it ended without printing {text:?}");
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
 
 #[test]
@@ -58,15 +38,13 @@ fn the_lines_for_genesis_and_peer_make_a_network() {
     }
     let mut running: Vec<Running> = Vec::new();
     for line in run {
-        let mut child = shell(line).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let out = BufReader::new(child.stdout.take().unwrap());
-        let mut started = Running(child, out);
+        let mut started = Running::start(&mut shell(line));
         started.prints("joined");
         running.push(started);
     }
     running[0].prints("opened");
     for (from, to, text) in [(0, 1, "hello, peer"), (1, 0, "hello, genesis")] {
-        writeln!(running[from].0.stdin.as_mut().unwrap(), "{text}").unwrap();
+        running[from].types(text);
         running[to].prints(text);
     }
 }

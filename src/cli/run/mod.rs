@@ -14,7 +14,7 @@ use super::Failure;
 use super::output::Out;
 use super::runtime::{asked_to_stop, block_on};
 use crate::config::Config;
-use crate::node::{Event, Item, Node, SecureNode, Subscription};
+use crate::node::{Event, Events, Item, Node, SecureNode, Subscription};
 use crate::overlay::{Reason, Target};
 
 use prompt::{Command, Done};
@@ -53,21 +53,21 @@ impl Run {
         crate::envelope::Title::for_application(&self.title)?;
         block_on(async {
             let config = Config::load(&self.config)?;
-            let node = start(&config).await?;
-            let outcome = self.attend(&config, &node, out).await;
+            let (node, events) = start(&config).await?;
+            let outcome = self.attend(&config, &node, events, out).await;
             node.stop().await;
             outcome
         })
     }
 
-    async fn attend(&self, config: &Config, node: &Node, out: &mut Out) -> Result<(), Failure> {
-        let (mut events, mut messages) = (node.events(), node.subscribe_all().from_start());
+    async fn attend(&self, config: &Config, node: &Node, mut events: Events, out: &mut Out) -> Result<(), Failure> {
+        let mut messages = node.subscribe_all().from_start();
         let is_terminal = std::io::stdin().is_terminal();
         let mut screen = Screen::new(out, node, self.json, is_terminal && !self.json);
         screen.started()?;
         let mut lines = read_lines();
         let mut reading = true;
-        let mut joining = Joining::of(config);
+        let mut joining = Joining::of(config, node);
         let stop = asked_to_stop();
         tokio::pin!(stop);
         loop {
@@ -116,11 +116,12 @@ async fn drain(messages: &mut Subscription, screen: &mut Screen<'_>) -> Result<(
 }
 
 /// Starts the node a configuration describes, secure or plain.
-async fn start(config: &Config) -> Result<Node, Failure> {
+async fn start(config: &Config) -> Result<(Node, Events), Failure> {
     if config.is_plain() {
-        Ok(Node::from_config(config)?.start().await?)
+        Ok(Node::from_config(config)?.start_with_events().await?)
     } else {
-        Ok(SecureNode::from_config(config)?.start().await?.into())
+        let (node, events) = SecureNode::from_config(config)?.start_with_events().await?;
+        Ok((node.into(), events))
     }
 }
 
@@ -128,13 +129,16 @@ async fn start(config: &Config) -> Result<Node, Failure> {
 /// is somebody else, or of another network, will not change by waiting.
 struct Joining<'a> {
     config: &'a Config,
+    /// How many genesis nodes there are besides the node itself.
+    genesis: usize,
     hopeless: BTreeMap<usize, String>,
     done: bool,
 }
 
 impl<'a> Joining<'a> {
-    fn of(config: &'a Config) -> Self {
-        Joining { config, hopeless: BTreeMap::new(), done: false }
+    fn of(config: &'a Config, node: &Node) -> Self {
+        let genesis = config.genesis_besides(&node.id()).len();
+        Joining { config, genesis, hopeless: BTreeMap::new(), done: false }
     }
 
     /// Fails when every genesis node has shown that it will never let this node in.
@@ -150,9 +154,7 @@ impl<'a> Joining<'a> {
             }
             _ => {}
         }
-        // The node leaves itself out of the list; what is left is what it counts.
-        let count = self.config.genesis().len();
-        if self.done || self.hopeless.len() < count {
+        if self.done || self.hopeless.is_empty() || self.hopeless.len() < self.genesis {
             return Ok(());
         }
         let path = self.config.path().unwrap_or(Path::new("the configuration")).display();

@@ -1,0 +1,98 @@
+//! A network of real processes with real configuration files, whose first node is killed.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+use sealnet::identity::{Identity, Overwrite};
+
+use crate::program::Running;
+
+/// Keys, ports and configuration files of a network in a folder.
+struct Network {
+    folder: tempfile::TempDir,
+    ports: Vec<u16>,
+}
+
+impl Network {
+    fn new(nodes: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("config")).unwrap();
+        let held: Vec<_> = (0..nodes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let ports = held.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
+        for n in 0..nodes {
+            let key = folder.path().join(format!("keys/{n}.pem"));
+            Identity::generate().unwrap().save(&key, Overwrite::Refuse).unwrap();
+        }
+        Network { folder, ports }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts node `n`, which knows the nodes `genesis`, and waits until it has joined.
+    fn start(&self, n: usize, genesis: &[usize]) -> Running {
+        let entry =
+            |n: &usize| format!("{{ address = \"127.0.0.1:{}\", id_file = \"../keys/{n}.id\" }}", self.ports[*n]);
+        let genesis: Vec<_> = genesis.iter().map(entry).collect();
+        let config = format!(
+            "network = \"processes\"\nidentity = \"../keys/{n}.pem\"\nlisten = \"127.0.0.1:{}\"\npreset = \"local\"\n\
+             genesis = [{}]\n",
+            self.ports[n],
+            genesis.join(", ")
+        );
+        let file = format!("config/{n}.toml");
+        std::fs::write(self.path().join(&file), config).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealnet"));
+        let mut running = Running::start(command.args(["run", "--config", &file]).current_dir(self.path()));
+        running.prints("joined");
+        running
+    }
+}
+
+/// Asks a node for the members until it names `count` that are present.
+fn knows(node: &mut Running, count: usize) {
+    loop {
+        node.types("/members");
+        let mut present = 0;
+        loop {
+            let line = node.prints("");
+            present += usize::from(line.contains(" present "));
+            if line.contains(" members") {
+                break;
+            }
+        }
+        if present == count {
+            return;
+        }
+    }
+}
+
+#[test]
+fn five_processes_go_on_without_their_genesis_and_take_it_back() {
+    let network = Network::new(6);
+    let genesis = [0, 1];
+    let mut nodes: Vec<_> = (0..5).map(|n| network.start(n, if n == 0 { &[] } else { &genesis })).collect();
+    nodes.iter_mut().for_each(|node| knows(node, 5));
+    nodes[2].types("hello from the third");
+    nodes.iter_mut().for_each(|node| drop(node.prints("hello from the third")));
+
+    nodes.remove(0).kill();
+    nodes[2].types("we go on");
+    nodes.iter_mut().for_each(|node| drop(node.prints("we go on")));
+
+    // A sixth joins through the second genesis node, and gets what was said before.
+    let mut sixth = network.start(5, &genesis);
+    sixth.prints("we go on");
+    nodes.push(sixth);
+
+    // The first comes back and is a member again.
+    nodes.push(network.start(0, &genesis));
+    nodes.iter_mut().for_each(|node| knows(node, 6));
+    nodes[5].types("back again");
+    nodes.iter_mut().for_each(|node| drop(node.prints("back again")));
+    for node in nodes {
+        assert!(node.stops().success());
+    }
+}
