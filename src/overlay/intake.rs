@@ -281,7 +281,7 @@ impl Core {
             Content::Leave => None,
             Content::Application | Content::OtherProtocol | Content::Unreadable => return,
         };
-        let changed = self.members.put(envelope, presence.clone(), self.settings.keep);
+        let changed = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
         if sender != self.own {
             match presence {
                 Some(presence) => self.learn_addresses(now, sender, &presence, vouched),

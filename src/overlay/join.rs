@@ -12,7 +12,7 @@ use crate::wire::{GoodbyeCode, WhichPeers};
 use super::core::{Genesis, Timer};
 use super::links::Link;
 use super::output::{CoreEvent, JoinStep, LinkId, Target};
-use super::{Core, MemberState, Now, Reason};
+use super::{Core, Instant, Now, Reason};
 
 /// How long one step may take before the next is tried without it.
 const STEP: Duration = Duration::from_secs(3);
@@ -20,6 +20,9 @@ const STEP: Duration = Duration::from_secs(3);
 const SETTLE: Duration = Duration::from_millis(500);
 /// How long a visit at a genesis node lasts.
 const VISIT: Duration = Duration::from_secs(2);
+
+/// Links to open with the other part, when a visit finds one.
+const STRANGERS: usize = 3;
 
 /// How far joining has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(super) enum Phase {
 #[derive(Debug, Default)]
 pub(super) struct Join {
     pub(super) phase: Phase,
+    /// Whether it looked for genesis nodes it does not know of.
+    checked_in: bool,
 }
 
 impl Join {
@@ -157,6 +162,11 @@ impl Core {
         self.leave_genesis(now);
         self.timers.clear(Timer::Join);
         self.join.phase = Phase::Member;
+        if self.genesis.len() > 1 {
+            // Others may have begun with another genesis node at the same time.
+            let soon = self.around(now, STEP, 50);
+            self.timers.set(Timer::CheckIn, soon);
+        }
         self.announce(now);
         self.event(CoreEvent::Join(JoinStep::Announced));
         self.maintain(now);
@@ -204,17 +214,27 @@ impl Core {
         }
     }
 
-    /// Visits a genesis node, so that parts of the network that formed apart become one. One that is present for all to see
+    /// Visits a genesis node, so that parts of the network that formed apart become one. One that can be seen to be present
     /// belongs to this part.
     pub(super) fn check_in(&mut self, now: Now) {
+        // Where links are not published everybody looks present until it runs out; soon after joining that is no matter.
+        let can_see = self.settings.publish_links || !self.join.checked_in;
+        let present =
+            |genesis: &&Genesis| can_see && genesis.id.is_some_and(|id| self.members.is_on_time(&id, now.wall));
+        let here: Vec<Option<NodeId>> = self.genesis.iter().filter(present).map(|genesis| genesis.id).collect();
+        self.join.checked_in = true;
         self.schedule_check_in(now);
-        let present = |genesis: &Genesis| {
-            let state = genesis.id.and_then(|id| self.members.state(&id));
-            self.settings.publish_links && state == Some(MemberState::Present)
-        };
-        let here: Vec<Option<NodeId>> = self.genesis.iter().filter(|genesis| present(genesis)).map(|g| g.id).collect();
         if let Some(place) = self.choose_genesis(now, |genesis| !here.contains(&genesis.id)) {
             self.new_dial(Target::Genesis(place));
+        }
+    }
+
+    /// Links with some of those whom a visit made known, links enough or not: two parts that only know of each other would
+    /// each go on with all the links they want, and no message would pass between them.
+    pub(super) fn link_with_strangers(&mut self, now: Now, since: Instant) {
+        for _ in 0..STRANGERS {
+            let Some(target) = self.choose_newer(now, since) else { return };
+            self.new_dial(target);
         }
     }
 }

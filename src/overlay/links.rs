@@ -480,7 +480,11 @@ impl Core {
             return;
         }
         link.awaiting_peers -= 1;
+        let visit_since = link.visit_until.map(|_| link.opened);
         self.joining_peers_answered(now, from);
+        if let Some(since) = visit_since {
+            self.link_with_strangers(now, since);
+        }
         self.maintain(now);
     }
 

@@ -42,6 +42,8 @@ struct Slot {
     /// `None` for a leave.
     presence: Option<Presence>,
     expires: Timestamp,
+    /// When this node first heard of it.
+    known_since: Instant,
     /// Since when nobody names a link to it.
     unnamed_since: Option<Instant>,
     state: MemberState,
@@ -91,6 +93,7 @@ impl Members {
         envelope: &Verified<Envelope>,
         presence: Option<Presence>,
         keep: Duration,
+        now: Instant,
     ) -> Option<MemberState> {
         let sender = envelope.sender();
         if self.slots.len() >= self.capacity && !self.slots.contains_key(&sender) {
@@ -104,7 +107,9 @@ impl Members {
         // A buffer of its own: the received one holds much else, and a presence stays long.
         let envelope = envelope.compact();
         self.ids.insert(envelope.id(), sender);
-        let old = self.slots.insert(sender, Slot { envelope, presence, expires, unnamed_since: None, state });
+        let known_since = self.slots.get(&sender).map_or(now, |old| old.known_since);
+        let slot = Slot { envelope, presence, expires, known_since, unnamed_since: None, state };
+        let old = self.slots.insert(sender, slot);
         self.name_links(old.as_ref().and_then(|old| old.presence.as_ref()), false);
         old.as_ref().map(|old| self.ids.remove(&old.envelope.id()));
         // The clock of "unnamed" runs on over a new presence: an isolated node announces itself in vain.
@@ -177,6 +182,20 @@ impl Members {
     pub(super) fn presence(&self, id: &NodeId) -> Option<(&Presence, &Verified<Envelope>)> {
         let slot = self.slots.get(id)?;
         Some((slot.presence.as_ref()?, &slot.envelope))
+    }
+
+    /// Whether this node heard of a member before `moment`.
+    pub(super) fn known_before(&self, id: &NodeId, moment: Instant) -> bool {
+        self.slots.get(id).is_some_and(|slot| slot.known_since < moment)
+    }
+
+    /// Whether a member is present, and announced itself when it was to be expected.
+    pub(super) fn is_on_time(&self, id: &NodeId, now: Timestamp) -> bool {
+        self.slots.get(id).is_some_and(|slot| {
+            let period = slot.presence.as_ref().map_or(Duration::ZERO, |presence| presence.period);
+            let expected_by = slot.envelope.time().plus(period.saturating_mul(3) / 2);
+            slot.state == MemberState::Present && now <= expected_by
+        })
     }
 
     /// How many links a member says it has, if it says.
@@ -286,7 +305,7 @@ mod tests {
         let draft = Draft { title, message, time: wall(second), lifetime: Lifetime::secs(600) };
         let envelope = scheme.publish(&draft).unwrap();
         members.admits(&envelope)?;
-        Ok(members.put(&envelope, presence, KEEP))
+        Ok(members.put(&envelope, presence, KEEP, now(second).instant))
     }
 
     #[test]

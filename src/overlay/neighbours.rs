@@ -37,12 +37,14 @@ struct Candidates<'a> {
     settings: &'a Settings,
     members: &'a Members,
     standing: &'a Standing,
+    since: Instant,
     now: Instant,
 }
 
 impl Wanted for Candidates<'_> {
     fn may_be_dialled(&self, member: &NodeId) -> bool {
-        member != self.own && !self.busy.contains(member) && !self.standing.is_barred(member, self.now)
+        let known = self.members.known_before(member, self.since);
+        member != self.own && !known && !self.busy.contains(member) && !self.standing.is_barred(member, self.now)
     }
 
     fn links(&self, member: &NodeId) -> usize {
@@ -105,9 +107,14 @@ impl Core {
 
     /// A member to dial: at random among those whose address is believed most.
     pub(super) fn choose_member(&mut self, now: Now) -> Option<Target> {
+        self.choose_newer(now, Instant::default())
+    }
+
+    /// The same among those of whom this node first heard at `since` or later.
+    pub(super) fn choose_newer(&mut self, now: Now, since: Instant) -> Option<Target> {
         let (busy, is_alone) = (self.busy(), self.is_alone());
         let Core { own, settings, members, standing, .. } = self;
-        let wanted = Candidates { own, busy, is_alone, settings, members, standing, now: now.instant };
+        let wanted = Candidates { own, busy, is_alone, settings, members, standing, since, now: now.instant };
         let chosen = self.addresses.choose(now.instant, settings, &mut self.rng, &wanted);
         chosen.map(|(id, address)| Target::Member { id, address })
     }
@@ -167,7 +174,8 @@ impl Core {
         if self.join.may_spread() && self.lacks_links() && self.dials.len() < DIALS_AT_ONCE {
             let (busy, is_alone) = (self.busy(), self.is_alone());
             let Core { own, settings, members, standing, .. } = self;
-            let wanted = Candidates { own, busy, is_alone, settings, members, standing, now: now.instant };
+            let since = Instant::default();
+            let wanted = Candidates { own, busy, is_alone, settings, members, standing, since, now: now.instant };
             self.addresses.next_try(now.instant, &wanted).map(&mut at_latest);
         }
         if let Some(next) = next {

@@ -185,6 +185,21 @@ fn a_latecomer_joins_through_the_second_genesis_node_and_learns_what_was_said() 
 }
 
 #[test]
+fn those_who_begin_with_different_genesis_nodes_become_one_network() {
+    for (overlay, seed) in [
+        (overlay::Settings::local(), 100),
+        (overlay::Settings::lan(), 101),
+        (overlay::Settings::lan(), 102),
+        (overlay::Settings::wan(), 103),
+    ] {
+        let mut sim = joined(Settings { nodes: 100, genesis: 3, seed, overlay, ..Settings::default() });
+        sim.run_for(60 * SECOND);
+        assert!(sim.all_know_all() && sim.is_connected(), "seed {seed}: knowing each other is not enough");
+        everybody_gets_everything_once(&mut sim, &[0, 1, 2, 50, 99], 1);
+    }
+}
+
+#[test]
 fn two_nodes_that_dial_each_other_keep_one_link() {
     for seed in 0..200 {
         let mut sim = Simulation::new(Settings { nodes: 2, genesis: 2, seed, ..Settings::default() });
