@@ -3,10 +3,12 @@
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use sealnet::identity::{Identity, Overwrite};
 
 use crate::program::Running;
+use crate::support::PATIENCE;
 
 /// Keys, ports and configuration files of a network in a folder.
 struct Network {
@@ -53,18 +55,19 @@ impl Network {
 
 /// Asks a node for the members until it names `count` that are present.
 fn knows(node: &mut Running, count: usize) {
-    loop {
+    let begun = Instant::now();
+    let mut present = usize::MAX;
+    while present != count {
+        assert!(begun.elapsed() < PATIENCE, "a node knows {present} members that are present, not {count}");
         node.types("/members");
-        let mut present = 0;
+        present = 0;
         loop {
             let line = node.prints("");
-            present += usize::from(line.contains(" present "));
-            if line.contains(" members") {
+            present += usize::from(line.contains("  present  "));
+            // The last line of the list: "5 members".
+            if line.split_once(' ').is_some_and(|(number, rest)| rest == "members" && number.parse::<u32>().is_ok()) {
                 break;
             }
-        }
-        if present == count {
-            return;
         }
     }
 }
@@ -84,7 +87,7 @@ fn five_processes_go_on_without_their_genesis_and_take_it_back() {
 
     // A sixth joins through the second genesis node, and gets what was said before.
     let mut sixth = network.start(5, &genesis);
-    sixth.prints("we go on");
+    sixth.has_printed("we go on");
     nodes.push(sixth);
 
     // The first comes back and is a member again.

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Instant;
 
 use crate::support::PATIENCE;
 
@@ -10,6 +11,8 @@ use crate::support::PATIENCE;
 pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
+    /// What it has printed so far, as far as it was read.
+    seen: Vec<String>,
 }
 
 impl Running {
@@ -24,17 +27,26 @@ impl Running {
                 }
             }
         });
-        Running { child, lines }
+        Running { child, lines, seen: Vec::new() }
     }
 
-    /// Waits until it has printed a line that holds `text`; gives that line.
+    /// Waits until it prints another line that holds `text`; gives that line.
     pub(crate) fn prints(&mut self, text: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
         loop {
-            let line = self.lines.recv_timeout(PATIENCE);
-            let line = line.unwrap_or_else(|_| panic!("it did not print {text:?}"));
+            let line = self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+            let line = line.unwrap_or_else(|_| panic!("it did not print {text:?}, but {:#?}", self.seen));
+            self.seen.push(line.clone());
             if line.contains(text) {
                 return line;
             }
+        }
+    }
+
+    /// Waits until it has printed a line that holds `text`, sooner or later than what was read last.
+    pub(crate) fn has_printed(&mut self, text: &str) {
+        if !self.seen.iter().any(|line| line.contains(text)) {
+            self.prints(text);
         }
     }
 
