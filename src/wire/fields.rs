@@ -83,7 +83,13 @@ impl<'a> Fields<'a> {
         Ok(apps)
     }
 
-    fn list<T>(
+    /// Whether the field is there.
+    pub(crate) fn has(self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
+    /// An array of what `read` makes of its values; empty if absent.
+    pub(crate) fn list<T>(
         self,
         field: &'static str,
         why: &'static str,
