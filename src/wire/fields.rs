@@ -62,7 +62,7 @@ impl<'a> Fields<'a> {
     /// At most four `"ip:port"`.
     pub(crate) fn addresses(self, field: &'static str) -> Result<Vec<SocketAddr>, FieldError> {
         const WHY: &str = "is no list of texts \"ip:port\"";
-        let addresses = self.list(field, WHY, |value| value.as_str()?.parse().ok())?;
+        let addresses = self.list(field, WHY, |value| address(value.as_str()?))?;
         check_addresses(field, &addresses)?;
         Ok(addresses)
     }
@@ -106,6 +106,14 @@ impl<'a> Fields<'a> {
     ) -> Result<Option<T>, FieldError> {
         self.0.get(field).map(|value| read(value).ok_or(FieldError { field, why })).transpose()
     }
+}
+
+/// `"ip:port"`, as the protocol page writes it. The standard library takes more, which other languages refuse: leading
+/// zeros in the port, and a zone that is 0.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.rsplit_once(':')?;
+    let has_zone = ip.contains('%');
+    text.parse().ok().filter(|_| !has_zone && !port.starts_with('0'))
 }
 
 /// The field must be there.
