@@ -10,3 +10,4 @@ mod noise_snow;
 mod noise_vectors;
 mod sim;
 mod support;
+mod vectors;
