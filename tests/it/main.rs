@@ -8,6 +8,7 @@ mod keys;
 mod noise_handshake;
 mod noise_snow;
 mod noise_vectors;
+mod others;
 mod sim;
 mod support;
 mod vectors;
