@@ -9,6 +9,7 @@ mod noise_handshake;
 mod noise_snow;
 mod noise_vectors;
 mod others;
+mod parsers;
 mod sim;
 mod support;
 mod vectors;

@@ -27,7 +27,7 @@ fn all_twelve_cases_of_speccheck_are_refused() {
         })
         .collect();
     println!("ed25519-speccheck: {} run, {} refused: {refusals:?}", cases.len(), refusals.len());
-    // In the order of the paper's table: 0 and 1 keys of low order, 2 to 5 of mixed order, 6 and 7 S at and above L, 8
+    // In the order of the paper's table: 0 and 1 keys of low order, 2 to 5 of mixed order, 6 and 7 S not reduced, 8
     // and 9 R misspelt beside a mixed key, 10 and 11 keys misspelt.
     let keys = [[LowOrder; 2], [Torsion; 2], [Torsion; 2], [Signature; 2], [Torsion; 2], [NotCanonical; 2]];
     assert_eq!(refusals, keys.concat());
