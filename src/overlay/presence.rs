@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn too_many_parts_wrong_types_and_repeated_keys_are_refused() {
         let good = String::from_utf8(full().encode()).unwrap();
-        let many = format!("[{}]", vec!["\"1.2.3.4:5\""; 5].join(","));
+        let many = format!("[{}]", ["\"1.2.3.4:5\""; 5].join(","));
         for (from, to) in [
             (r#"["127.0.0.1:7000","[2001:db8::1]:1"]"#, many.as_str()),
             (r#""epoch":7"#, r#""epoch":7.0"#),

@@ -117,7 +117,7 @@ fn valid(what: &'static str, scheme: &dyn Scheme, seed: Option<&[u8; 32]>, draft
         what,
         network: NETWORK,
         version: raw.version,
-        seed: seed.map(|seed| Shown::from(seed)),
+        seed: seed.map(Shown::from),
         sender: Shown::from(&raw.sender),
         time: raw.time,
         lifetime: raw.lifetime,

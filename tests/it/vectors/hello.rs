@@ -172,7 +172,7 @@ fn refused() -> Vec<(String, Vec<u8>)> {
         format!("\"node\":\"{}\"", "AB".repeat(32)),
         format!("\"node\":\"{}\"", "ab".repeat(31)),
         "\"node\":1".to_owned(),
-        format!("\"listen\":[{}]", vec!["\"192.0.2.1:1\""; 5].join(",")),
+        format!("\"listen\":[{}]", ["\"192.0.2.1:1\""; 5].join(",")),
         "\"listen\":\"192.0.2.1:1\"".to_owned(),
         "\"listen\":[1]".to_owned(),
         "\"listen\":null".to_owned(),

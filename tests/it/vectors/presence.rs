@@ -104,7 +104,7 @@ fn the_published_presences_are_read_as_the_files_say() {
     ];
     bodies.extend(fields.map(|text| (text.to_owned(), text.to_owned())));
     bodies.push(("41 links".to_owned(), format!("{{\"links\":[{}]}}", links(41))));
-    bodies.push(("5 addresses".to_owned(), format!("{{\"addresses\":[{}]}}", vec!["\"127.0.0.1:1\""; 5].join(","))));
+    bodies.push(("5 addresses".to_owned(), format!("{{\"addresses\":[{}]}}", ["\"127.0.0.1:1\""; 5].join(","))));
     let addresses =
         BAD_ADDRESSES.map(|address| (format!("the address {address}"), format!("{{\"addresses\":[\"{address}\"]}}")));
     bodies.extend(addresses);
