@@ -49,19 +49,16 @@ impl NodeAddress {
     pub fn new(id: Option<NodeId>, host_port: &str) -> Result<Self, AddressError> {
         let error = || AddressError::HostPort(host_port.chars().take(300).collect());
         let (host, port) = host_port.rsplit_once(':').ok_or_else(error)?;
-        let port: u16 = port.parse().ok().filter(|port| *port != 0).ok_or_else(error)?;
+        // A number has one spelling: without this, `+80` and `080` would be ports too.
+        let digits = port.starts_with(|first: char| matches!(first, '1'..='9'));
+        let port: u16 = port.parse().ok().filter(|_| digits).ok_or_else(error)?;
         let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-            Some(v6) if v6.parse::<std::net::Ipv6Addr>().is_ok() => v6,
-            Some(_) => return Err(error()),
-            None => host,
+            // Kept in its canonical spelling, so that equal addresses are equal values.
+            Some(v6) => v6.parse::<std::net::Ipv6Addr>().map_err(|_| error())?.to_string(),
+            None if is_name(host) => host.to_owned(),
+            None => return Err(error()),
         };
-        let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
-        let is_name = (1..=253).contains(&host.len()) && host.bytes().all(good);
-        let is_v6 = host.parse::<std::net::Ipv6Addr>().is_ok() && host_port.starts_with('[');
-        if !(is_name || is_v6) {
-            return Err(error());
-        }
-        Ok(NodeAddress { id, host: host.to_owned(), port })
+        Ok(NodeAddress { id, host, port })
     }
 
     /// The key that must answer, if it is known.
@@ -78,6 +75,12 @@ impl NodeAddress {
     pub fn port(&self) -> u16 {
         self.port
     }
+}
+
+/// Whether `host` may be a name or an IPv4 address.
+fn is_name(host: &str) -> bool {
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+    (1..=253).contains(&host.len()) && host.bytes().all(good)
 }
 
 impl fmt::Display for NodeAddress {
@@ -121,10 +124,20 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_one_spelling_and_equal_ones_are_equal() {
+        let parse = |text: &str| text.parse::<NodeAddress>().unwrap();
+        let address = parse("sealnet://[2001:DB8:0:0:0:0:0:1]:7000");
+        assert_eq!(address, parse("sealnet://[2001:db8::1]:7000"));
+        assert_eq!((address.host(), parse(&address.to_string())), ("2001:db8::1", address.clone()));
+    }
+
+    #[test]
     fn what_is_no_address_is_refused() {
         let id = "0123456789abcdef".repeat(4);
         for rest in
             ["", "host", "host:", "host:0", "host:65536", ":1", "::1:70", "[::1:70", "[host]:1", "a b:1", "a@b:1"]
+                .into_iter()
+                .chain(["host:+1", "host:01", "host:-1", "host:1 ", "[fe80::1%2]:1"])
         {
             assert!(format!("sealnet://{id}@{rest}").parse::<NodeAddress>().is_err(), "{rest}");
         }

@@ -110,6 +110,27 @@ impl FromStr for Cursor {
             let instance = LogInstance(decode_hex(instance)?);
             Some(Cursor { instance, position: Position(position.parse().ok()?) })
         });
+        // Written in one way only: `+7` and `007` are numbers to Rust too.
+        let cursor = cursor.filter(|cursor| cursor.to_string() == text);
         cursor.ok_or_else(|| CursorError::Text(text.chars().take(80).collect()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_is_read_as_it_is_written_and_in_no_other_way() {
+        for good in ["00112233445566ff:0", "00112233445566ff:17", "ffffffffffffffff:18446744073709551615"] {
+            assert_eq!(good.parse::<Cursor>().unwrap().to_string(), good);
+        }
+        for bad in ["", ":", "00112233445566ff", "00112233445566ff:", "00112233445566FF:1", "0112233445566ff:1"]
+            .into_iter()
+            .chain(["00112233445566ff:+1", "00112233445566ff:01", "00112233445566ff:-1", "00112233445566ff:1 "])
+            .chain(["00112233445566ff:18446744073709551616", "00112233445566ff:1:1"])
+        {
+            assert!(bad.parse::<Cursor>().is_err(), "{bad}");
+        }
     }
 }

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use crate::envelope::{Envelope, Title, Verified, parse_object};
 use crate::identity::{NodeId, decode_hex, encode_hex};
+use crate::wire::FieldError;
+use crate::wire::fields::{Fields, MAX_ADDRESSES};
 
 /// The title of a presence.
 pub const PRESENCE_TITLE: &str = "sealnet/presence";
@@ -19,10 +20,7 @@ pub const MEMBER_TITLE: &str = "sealnet/member";
 
 /// The largest presence, in bytes.
 const MAX_PRESENCE: usize = 4096;
-const MAX_ADDRESSES: usize = 4;
 const MAX_LINKS: usize = 40;
-const MAX_FEATURES: usize = 32;
-const MAX_APPS: usize = 32;
 
 /// Enough of a node id to name a link: 8 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -85,56 +83,43 @@ impl Presence {
         serde_json::to_vec(&body).unwrap_or_default()
     }
 
-    /// Reads the message of a presence envelope.
+    /// Reads the message of a presence envelope. What is missing is empty or 0; `features`, `apps` and addresses follow
+    /// the rules of HELLO.
     ///
     /// # Errors
-    /// If it is over 4 KiB, no strict JSON object, or a field has another type or too many parts.
+    /// If it is over 4 KiB, no strict JSON object, or a field has another type, too many parts or a part that breaks its
+    /// rule.
     pub fn decode(message: &[u8]) -> Result<Self, PresenceError> {
         if message.len() > MAX_PRESENCE {
             return Err(PresenceError(format!("{} bytes are more than {MAX_PRESENCE}", message.len())));
         }
-        let fields = parse_object(message, 4).map_err(|error| PresenceError(error.to_string()))?;
-        let links = match fields.get("links") {
-            None => None,
-            Some(_) => Some(list(&fields, "links", MAX_LINKS, |text| decode_hex(text).map(LinkName))?),
-        };
+        let object = parse_object(message, 4).map_err(|error| PresenceError(error.to_string()))?;
+        let fields = Fields(&object);
+        let apps = fields.apps("apps")?.into_iter().map(|(title, version)| (title.to_string(), version));
         Ok(Presence {
-            addresses: list(&fields, "addresses", MAX_ADDRESSES, |text| text.parse().ok())?,
-            links,
-            features: list(&fields, "features", MAX_FEATURES, |text| (text.len() <= 32).then(|| text.to_owned()))?,
-            apps: apps(&fields)?,
-            epoch: number(&fields, "epoch")?,
-            period: Duration::from_secs(number(&fields, "period")?),
+            addresses: fields.addresses("addresses")?,
+            links: links(fields)?,
+            features: fields.features("features")?,
+            apps: apps.collect(),
+            epoch: fields.integer("epoch")?.unwrap_or(0),
+            period: Duration::from_secs(fields.integer("period")?.unwrap_or(0)),
         })
     }
 }
 
-fn wrong(field: &str) -> PresenceError {
-    PresenceError(format!("the field \"{field}\" is missing or wrong"))
+impl From<FieldError> for PresenceError {
+    fn from(error: FieldError) -> Self {
+        PresenceError(error.to_string())
+    }
 }
 
-fn number(fields: &Map<String, Value>, name: &str) -> Result<u64, PresenceError> {
-    fields.get(name).and_then(Value::as_u64).ok_or_else(|| wrong(name))
-}
-
-fn list<T>(
-    fields: &Map<String, Value>,
-    name: &str,
-    most: usize,
-    read: impl Fn(&str) -> Option<T>,
-) -> Result<Vec<T>, PresenceError> {
-    let values = fields.get(name).and_then(Value::as_array).filter(|values| values.len() <= most);
-    let values = values.ok_or_else(|| wrong(name))?;
-    values.iter().map(|value| value.as_str().and_then(&read).ok_or_else(|| wrong(name))).collect()
-}
-
-fn apps(fields: &Map<String, Value>) -> Result<BTreeMap<String, String>, PresenceError> {
-    let apps = fields.get("apps").and_then(Value::as_object).filter(|apps| apps.len() <= MAX_APPS);
-    let read = |(title, version): (&String, &Value)| {
-        let version = version.as_str().filter(|version| (1..=64).contains(&version.len()))?;
-        Title::for_application(title).ok().map(|_| (title.clone(), version.to_owned()))
-    };
-    apps.ok_or_else(|| wrong("apps"))?.iter().map(|entry| read(entry).ok_or_else(|| wrong("apps"))).collect()
+fn links(fields: Fields<'_>) -> Result<Option<Vec<LinkName>>, FieldError> {
+    let why = "is no list of at most 40 texts of 16 lower-case hex digits";
+    let links = fields.list("links", why, |value| decode_hex(value.as_str()?).map(LinkName))?;
+    if links.len() > MAX_LINKS {
+        return Err(FieldError { field: "links", why });
+    }
+    Ok(fields.has("links").then_some(links))
 }
 
 /// What a verified envelope is to the core. Read before the core is asked, so that nothing is decoded under its lock.
@@ -206,15 +191,34 @@ mod tests {
             (r#""epoch":7"#, r#""epoch":7.0"#),
             (r#""epoch":7"#, r#""epoch":-7"#),
             (r#""epoch":7"#, r#""epoch":7,"epoch":7"#),
-            (r#""epoch":7,"#, ""),
+            (r#""epoch":7"#, r#""epoch":null"#),
+            (r#""epoch":7"#, r#""epoch":9007199254740992"#),
             (r#"127.0.0.1:7000"#, "localhost:7000"),
             (r#"0101010101010101"#, "01"),
-            (r#"{"chat":"1"}"#, r#"{"sealnet/x":"1"}"#),
+            (r#"{"chat":"1"}"#, r#"{"chat":"\u0007"}"#),
+            (r#"["requests"]"#, r#"["Requests"]"#),
         ] {
             assert!(good.contains(from), "{from}");
             assert!(Presence::decode(good.replace(from, to).as_bytes()).is_err(), "{to}");
         }
         assert!(Presence::decode(&vec![b' '; MAX_PRESENCE + 1]).is_err());
+    }
+
+    #[test]
+    fn what_is_missing_is_empty_or_0() {
+        assert_eq!(Presence::decode(b"{}"), Ok(Presence::default()));
+        let whole: serde_json::Map<_, _> = serde_json::from_slice(&full().encode()).unwrap();
+        for field in whole.keys() {
+            let mut object = whole.clone();
+            object.remove(field);
+            assert!(Presence::decode(&serde_json::to_vec(&object).unwrap()).is_ok(), "{field}");
+        }
+    }
+
+    #[test]
+    fn applications_are_named_by_any_title_as_in_hello() {
+        let presence = Presence::decode(br#"{"apps":{"":"1","sealnet/x":"2"}}"#).unwrap();
+        assert_eq!(presence.apps.len(), 2);
     }
 
     proptest! {

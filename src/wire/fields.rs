@@ -62,7 +62,7 @@ impl<'a> Fields<'a> {
     /// At most four `"ip:port"`.
     pub(crate) fn addresses(self, field: &'static str) -> Result<Vec<SocketAddr>, FieldError> {
         const WHY: &str = "is no list of texts \"ip:port\"";
-        let addresses = self.list(field, WHY, |value| value.as_str()?.parse().ok())?;
+        let addresses = self.list(field, WHY, |value| address(value.as_str()?))?;
         check_addresses(field, &addresses)?;
         Ok(addresses)
     }
@@ -83,7 +83,13 @@ impl<'a> Fields<'a> {
         Ok(apps)
     }
 
-    fn list<T>(
+    /// Whether the field is there.
+    pub(crate) fn has(self, field: &str) -> bool {
+        self.0.contains_key(field)
+    }
+
+    /// An array of what `read` makes of its values; empty if absent.
+    pub(crate) fn list<T>(
         self,
         field: &'static str,
         why: &'static str,
@@ -100,6 +106,14 @@ impl<'a> Fields<'a> {
     ) -> Result<Option<T>, FieldError> {
         self.0.get(field).map(|value| read(value).ok_or(FieldError { field, why })).transpose()
     }
+}
+
+/// `"ip:port"`, as the protocol page writes it. The standard library takes more, which other languages refuse: leading
+/// zeros in the port, and a zone that is 0.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.rsplit_once(':')?;
+    let has_zone = ip.contains('%');
+    text.parse().ok().filter(|_| !has_zone && !port.starts_with('0'))
 }
 
 /// The field must be there.

@@ -286,6 +286,8 @@ mod tests {
             (r#""listen":["1.2.3.4:65535"]"#.into(), r#""listen":["1.2.3.4:0"]"#.into()),
             (r#""listen":[]"#.into(), r#""listen":["localhost:80"]"#.into()),
             (r#""listen":["[fe80::1]:80"]"#.into(), r#""listen":["[fe80::1%2]:80"]"#.into()),
+            (r#""listen":["[fe80::1]:80"]"#.into(), r#""listen":["[fe80::1%0]:80"]"#.into()),
+            (r#""listen":["1.2.3.4:80"]"#.into(), r#""listen":["1.2.3.4:080"]"#.into()),
             (r#""listen":["[::1]:80"]"#.into(), r#""listen":"[::1]:80""#.into()),
             (format!("\"features\":[{}]", many(32, "\"a\"")), format!("\"features\":[{}]", many(33, "\"a\""))),
             (format!("\"features\":[\"{}\"]", long(32)), format!("\"features\":[\"{}\"]", long(33))),
