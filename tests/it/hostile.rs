@@ -225,3 +225,33 @@ async fn a_frame_that_must_be_understood_and_is_not_ends_the_link_without_blame(
     assert_eq!(node.status().reasons.get(Reason::BadFrame), 1);
     assert!(Peer::connect(&node, identity(66)).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_living_link_keeps_its_place_against_a_newer_one_of_the_same_node() {
+    let node = node(1, &[]).await;
+    let mut older = Peer::connect(&node, identity(66)).await.unwrap();
+    let answers = older.outbox.clone();
+    tokio::spawn(async move {
+        while let Ok(true) = older.reader.fill().await {
+            while let Ok(Some(frame)) = older.reader.next_frame() {
+                if let Frame::Ping(nonce) = frame {
+                    answers.push_control(Frame::Pong(nonce)).unwrap();
+                }
+            }
+        }
+    });
+    let before = node.links();
+    let newer = Peer::connect(&node, identity(66)).await.unwrap();
+    newer.closed().await;
+    until("one link is left", &[&node], || node.links().len() == 1).await;
+    assert_eq!(node.links()[0].remote, before[0].remote);
+    // One that is dead makes room.
+    let newest = Peer::connect(&node, identity(67)).await.unwrap();
+    let dead = node.links().iter().find(|link| link.peer == identity(67).id()).unwrap().remote;
+    let successor = Peer::connect(&node, identity(67)).await.unwrap();
+    newest.closed().await;
+    let links = node.links();
+    let left: Vec<_> = links.iter().filter(|link| link.peer == identity(67).id()).collect();
+    assert!(left.len() == 1 && left[0].remote != dead);
+    drop(successor);
+}
