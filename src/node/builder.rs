@@ -18,12 +18,13 @@ use crate::overlay::{Core, Settings, Setup};
 use crate::wire::{Hello, HelloError};
 
 use super::clock::{Clock, RunningClock};
+use super::direct::REQUESTS;
 use super::handle::{Node, SecureNode};
 use super::listener;
 use super::shared::{Parts, Shared};
 
 /// What this program can do beyond the first version of the protocol; announced in HELLO.
-const FEATURES: [&str; 1] = ["requests"];
+const FEATURES: [&str; 1] = [REQUESTS];
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]

@@ -327,8 +327,6 @@ impl Core {
             Frame::Pong(nonce) => self.ponged(now, from, u64::from_be_bytes(nonce)),
             Frame::Goodbye(goodbye) => self.told_goodbye(from, &goodbye),
             Frame::PeersWanted(wanted) => self.answer_peers(now, from, wanted),
-            // Member records are not published in this version: an empty answer says so.
-            Frame::MembersWanted(_) => self.send(from, Frame::Peers(Bytes::new())),
             Frame::Have(ids) => self.have(now, from, ids.iter()),
             Frame::Want(ids) => self.want(now, from, ids.iter()),
             Frame::Absent(ids) => self.absent(now, from, ids.iter()),
