@@ -8,9 +8,11 @@ every way the page forbids. Prints a line for each check; ends every process it 
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -19,14 +21,14 @@ import tempfile
 import time
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 import known_answers
-from sealnet_client import Envelope, Frame, Goodbye, Identity, Link, Member, Network, ProtocolError, accept, dial
+from sealnet_client import Envelope, Frame, Goodbye, Identity, Member, Network, ProtocolError, accept, dial
 from sealnet_client.envelope import now
-from sealnet_client.link import (
-    INITIATOR, RESPONDER, Bare, Handshake, Records, Refused, frame, hello_body, initiate, preamble, proof, with_length,
-)
-from sealnet_client.member import LEAVE, NEIGHBOURS, PRESENCE, RANDOM_MEMBERS
-from sealnet_client.names import HANDSHAKE, L, decode, encode, add, is_good_key, multiply
+from sealnet_client.link import RESPONDER, Handshake, Refused, frame, hello_body, initiate, preamble, proof, with_length
+from sealnet_client.member import NEIGHBOURS, PRESENCE, RANDOM_MEMBERS
+from sealnet_client.names import ENVELOPE, HANDSHAKE, L, add, decode, encode, is_good_key, multiply
 
 PROGRAM = ""
 NAME = "interop"
@@ -189,6 +191,15 @@ async def works(link):
             return
 
 
+async def next_of(link, *kinds):
+    """The body of the next frame of these kinds."""
+    while True:
+        received = await asyncio.wait_for(link.receive(), 3)
+        assert received, "the link is closed"
+        if received[0] in kinds:
+            return received[1]
+
+
 async def ending(link, seconds=3):
     """The frames until the peer closes. It must close."""
     frames = []
@@ -199,10 +210,40 @@ async def ending(link, seconds=3):
     return frames
 
 
+class Answering:
+    """Answers the PINGs of a link, as a living peer does, and keeps its other frames."""
+
+    def __init__(self, link):
+        self.link, self.frames = link, []
+        self.task = asyncio.ensure_future(self.answer())
+
+    async def answer(self):
+        with contextlib.suppress(ConnectionError):
+            while (received := await self.link.receive()) is not None:
+                if received[0] == Frame.PING:
+                    self.link.send(Frame.PONG, received[1])
+                self.frames.append(received)
+
+    async def works(self):
+        self.link.send(Frame.PING, b"12345678")
+        await within(3, lambda: (Frame.PONG, b"12345678") in self.frames, "the link is closed")
+        self.link.abort()
+
+    async def ending(self):
+        await asyncio.wait_for(self.task, 3)
+        return self.frames
+
+
 def goodbye(frames):
     """The code of the GOODBYE at the end, if there is one."""
     last = [body for kind, body in frames if kind == Frame.GOODBYE]
     return Goodbye(int.from_bytes(last[-1][:2], "big")) if last else None
+
+
+async def is_closed_and_barred(world, node, link, identity):
+    """A node closes a link without a word, and lets this identity in no more, again without a word."""
+    assert goodbye(await ending(link)) is None, "it says good-bye"
+    assert await is_refused(world, node, identity) == "closed without a HELLO"
 
 
 async def rest(reader, seconds=4):
@@ -247,7 +288,8 @@ async def _(world):
     member = world.member
     await member.start()
     await member.join(world.genesis.address, world.genesis.id)
-    steps = [(what, who) for what, who, *_ in member.history if what in ("dialled", "asked for members", "asked for neighbours")]
+    kinds = "dialled", "asked for members", "asked for neighbours"
+    steps = [(what, who) for what, who, *_ in member.history if what in kinds]
     names = {node.id: node.name for node in world.nodes}
     assert steps[:2] == [("dialled", world.genesis.id), ("asked for members", world.genesis.id)], steps
     one = steps[2][1]
@@ -265,9 +307,7 @@ async def _(world):
     # alpha prints only broadcasts: another client asks it.
     link = await world.dial(world.alpha)
     link.send(Frame.PEERS_WANTED, bytes([NEIGHBOURS, 16]))
-    while (received := await asyncio.wait_for(link.receive(), 3))[0] != Frame.PEERS:
-        pass
-    row = Envelope.row(world.network, received[1])
+    row = Envelope.row(world.network, await next_of(link, Frame.PEERS))
     assert world.member.id in {envelope.sender for envelope in row} and all(e.is_verified() for e in row)
     link.send(Frame.GOODBYE, bytes([0, Goodbye.VISIT_DONE]))
     link.close()
@@ -371,15 +411,15 @@ async def _(world):
     live = world.envelope(identity, "only live", lifetime=0)
     link.send(Frame.BROADCAST, live.data)
     link.send(Frame.HAVE, unknown)
-    while (received := await asyncio.wait_for(link.receive(), 3)) != (Frame.WANT, unknown):
-        assert received, "closed"
+    while await next_of(link, Frame.WANT) != unknown:
+        pass
     link.send(Frame.ABSENT, unknown)
     await works(link)
     link.abort()
     await everywhere(world, "only live")
     link = await world.dial(world.genesis)
-    kind, ids = await asyncio.wait_for(link.receive(), 3)
-    assert kind == Frame.HAVE and live.id not in ids and world.member.slots[world.member.id].id in ids
+    ids = await next_of(link, Frame.HAVE)
+    assert live.id not in ids and world.member.slots[world.member.id].id in ids
     link.abort()
 
 
@@ -408,11 +448,105 @@ async def _(world):
         assert goodbye(await ending(link)) == Goodbye.UNSUPPORTED
 
 
+@check("a known kind whose feature was not announced is answered by GOODBYE unsupported, whatever its length")
+async def _(world):
+    identity, node = Identity(), world.next()
+    for kind, length in ((Frame.MEMBERS_WANTED, 32), (Frame.MEMBERS_WANTED, 33), (Frame.EAGER, 0), (Frame.LAZY, 70_000),
+                         (Frame.RECONCILE, 9), (Frame.REVOCATIONS, 0)):
+        link = await world.dial(node, identity)
+        link.stream.write(struct.pack(">IB", length, kind) + bytes(min(length, 64)))
+        assert goodbye(await ending(link)) == Goodbye.UNSUPPORTED, (kind, length)
+
+
 @check("a message to one node alone is not sent to a client that did not announce `requests`")
 async def _(world):
-    await world.genesis.asked(f"/to {world.member.id.hex()[:12]} for you", r"not|cannot|refused|has it")
+    await world.genesis.asked(f"/to {world.member.id.hex()[:12]} for you", r"takes no messages")
     assert not [e for e in world.member.history if e[0] == "unsupported"], "it got a REQUEST"
     assert world.genesis.id in world.member.neighbours
+
+
+@check("a message to one node alone: REQUEST, answered by an empty RESPONSE, both ways")
+async def _(world):
+    identity = Identity()
+    link = await world.dial(world.genesis, identity, features=["requests"])
+    world.genesis.type(f"/to {identity.id.hex()[:12]} for you alone")
+    request = await next_of(link, Frame.REQUEST)
+    assert request == (1).to_bytes(8, "big") + b"\4chat" + b"\1" + b"for you alone", request
+    since = len(world.genesis.lines)
+    link.send(Frame.RESPONSE, request[:8] + b"\1")
+    await world.genesis.says("has it", since=since)
+    link.send(Frame.REQUEST, (1).to_bytes(8, "big") + b"\4chat" + b"\0" + b"in two ")
+    link.send(Frame.REQUEST, (1).to_bytes(8, "big") + b"\0" + b"\1" + b"pieces")
+    assert await next_of(link, Frame.RESPONSE, Frame.REFUSED) == (1).to_bytes(8, "big") + b"\1"
+    await world.genesis.says(f"{identity.id.hex()[:8]} to me alone: in two pieces")
+    link.abort()
+
+
+@check("an id is served at most twice in a minute")
+async def _(world):
+    link = await world.dial(world.next())
+    known = world.member.slots[world.member.id]
+    for _ in range(4):
+        link.send(Frame.WANT, known.id)
+    link = Answering(link)
+    await asyncio.sleep(0.3)
+    answers = [received for received in link.frames if received[0] in (Frame.BROADCAST, Frame.ABSENT)]
+    assert answers == [(Frame.BROADCAST, known.data)] * 2
+    await link.works()
+
+
+@check("every PEERS_WANTED gets one answer, an empty one when they come too often")
+async def _(world):
+    link = await world.dial(world.beta)
+    for _ in range(6):
+        link.send(Frame.PEERS_WANTED, bytes([RANDOM_MEMBERS, 16]))
+    rows = [Envelope.row(world.network, await next_of(link, Frame.PEERS)) for _ in range(6)]
+    assert [len(row) for row in rows] == [3, 3, 3, 3, 0, 0], rows  # all members but the asked one
+    link.abort()
+
+
+@check("two links from the same node: the older stays if it lives, the newer if it does not or if it says `renew`")
+async def _(world):
+    identity = Identity()
+    older = await world.dial(world.beta, identity)
+    newer = await world.dial(world.beta, identity)
+    older = Answering(older)
+    assert goodbye(await ending(newer, 4)) == Goodbye.DUPLICATE
+    newer = await world.dial(world.beta, identity, renew=True)
+    assert goodbye(await older.ending()) == Goodbye.RENEWED
+    await works(newer)
+    newest = await world.dial(world.beta, identity)  # the older one is silent now
+    await asyncio.sleep(2.5)
+    await works(newest)
+    newest.abort()
+    newer.abort()
+
+
+@check("two links dialled from both ends: the one of the smaller id stays")
+async def _(world):
+    node = world.beta
+    for smaller in (True, False):
+        identity = Identity()
+        while (identity.id < node.id) != smaller:
+            identity = Identity()
+        arrived = asyncio.get_running_loop().create_future()
+
+        async def arrive(reader, writer):
+            arrived.set_result(await accept(reader, writer, world.network, identity))
+
+        server = await asyncio.start_server(arrive, "127.0.0.1", 0)
+        node.type(f"/connect sealnet://{identity.id.hex()}@127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        theirs = Answering(await asyncio.wait_for(arrived, 3))
+        await asyncio.sleep(0.1)
+        try:
+            mine = Answering(await world.dial(node, identity))
+            stays, goes = (mine, theirs) if smaller else (theirs, mine)
+            assert goodbye(await goes.ending()) == Goodbye.DUPLICATE
+        except Refused as error:
+            assert error.code == Goodbye.DUPLICATE and not smaller
+            stays = theirs
+        await stays.works()
+        server.close()
 
 
 @check("keys change after 65,536 records")
@@ -439,9 +573,8 @@ async def _(world):
         envelope = bytearray(world.envelope(identity, text).data)
         envelope[-1] ^= 1
         link.send(Frame.BROADCAST, bytes(envelope))
-    frames = await ending(link)
+    await is_closed_and_barred(world, world.genesis, link, identity)
     await world.genesis.says(rf"^{identity.id.hex()[:8]} is barred")
-    print("   ", goodbye(frames), await is_refused(world, world.genesis, identity))
     await nowhere(world, "forged")
 
 
@@ -449,7 +582,7 @@ async def _(world):
 async def _(world):
     link = await world.dial(world.beta)
     envelope = world.envelope(world.member.identity, "in another name")
-    forged = envelope.signed + Identity().sign(b"sealnet/1 envelope\0" + envelope.id)
+    forged = envelope.signed + Identity().sign(ENVELOPE + envelope.id)
     link.send(Frame.BROADCAST, forged)
     await works(link)  # one alone costs standing, not the link
     link.send(Frame.BROADCAST, forged)
@@ -462,8 +595,7 @@ async def _(world):
     identity = Identity()
     link = await world.dial(world.genesis, identity)
     link.stream.write(struct.pack(">IB", 131_387, Frame.BROADCAST))
-    print("   ", await ending(link))
-    await world.genesis.says(rf"^{identity.id.hex()[:8]} is barred")
+    await is_closed_and_barred(world, world.genesis, link, identity)
 
 
 @check("refused: fixed-size frames of another size, and a broken list of ids")
@@ -473,8 +605,7 @@ async def _(world):
         identity, node = Identity(), world.next()
         link = await world.dial(node, identity)
         link.send(kind, body)
-        assert [k for k, _ in await ending(link) if k != Frame.HAVE] == [], (kind, body)
-        await is_refused(world, node, identity)
+        await is_closed_and_barred(world, node, link, identity)
 
 
 @check("refused: records that lie about their length")
@@ -502,29 +633,51 @@ async def _(world):
         link.abort()
 
 
-@check("refused: a frame before HELLO, and a second HELLO")
-async def _(world):
-    node = world.next()
+async def first_frames(world, node, identity, frames):
+    """Everything a node answers to these frames in place of HELLO."""
     reader, writer = await raw(node)
-    link, message = await initiate(reader, writer, world.network, Identity(), node.id)
-    writer.write(message + link.stream.seal(frame(Frame.PING, bytes(8))))
-    print("   ", await ending(link))
-    link = await world.dial(world.next())
-    link.send(Frame.HELLO, hello_body(world.network, Identity()))
-    print("   ", [k for k, _ in await ending(link)])
+    link, message = await initiate(reader, writer, world.network, identity, node.id)
+    writer.write(message + link.stream.seal(frames))
+    return await ending(link)
 
 
-@check("refused: a HELLO that is none")
+@check("refused: a frame before HELLO, and one behind it before the node's HELLO has come: not a byte, nobody is blamed")
 async def _(world):
-    body = hello_body(world.network, Identity())
-    for wrong in (b"[]", b"{}", body.replace(b'"agent"', b'"agenda"'), body[:-1] + b',"agent":"again"}',
-                  body.replace(b'"max_version":1', b'"max_version":0'), b"\xef\xbb\xbf" + body,
-                  body.replace(b'"features":[]', b'"features":null')):
-        node = world.next()
-        reader, writer = await raw(node)
-        link, message = await initiate(reader, writer, world.network, Identity(), node.id)
-        writer.write(message + link.stream.seal(frame(Frame.HELLO, wrong)))
-        print("   ", wrong[:20], await ending(link))
+    identity, node = Identity(), world.next()
+    ping, hello = frame(Frame.PING, bytes(8)), frame(Frame.HELLO, hello_body(world.network, identity))
+    for frames in (ping, ping + hello, hello + ping, frame(Frame.HAVE)):
+        assert await first_frames(world, node, identity, frames) == []
+    (await world.dial(node, identity)).abort()
+
+
+@check("refused: a second HELLO")
+async def _(world):
+    identity, node = Identity(), world.next()
+    link = await world.dial(node, identity)
+    link.send(Frame.HELLO, hello_body(world.network, identity))
+    await is_closed_and_barred(world, node, link, identity)
+
+
+@check("refused: a HELLO that is none: not a byte, nobody is blamed")
+async def _(world):
+    identity, node = Identity(), world.next()
+    body = hello_body(world.network, identity)
+    wrong = [
+        b"[]", b"{}", b"", body.replace(b'"agent"', b'"agenda"'), body[:-1] + b',"agent":"again"}',
+        body.replace(b'"max_version":1', b'"max_version":0'), body.replace(b'"max_version":1', b'"max_version":1.0'),
+        b"\xef\xbb\xbf" + body, body.replace(b'"features":[]', b'"features":null'), body + b" " * 4_096,
+        body[:-1] + b',"x":[[[[]]]]}',
+    ]
+    for this in wrong:
+        assert await first_frames(world, node, identity, frame(Frame.HELLO, this)) == [], this
+    (await world.dial(node, identity)).abort()
+
+
+@check("a HELLO with unknown keys, and features and applications nobody knows, is welcome")
+async def _(world):
+    link = await world.dial(world.next(), features=["x-new.1"], apps={"chess": "2"}, certificate="", shoe_size=[[[44]]])
+    await works(link)
+    link.abort()
 
 
 @check("refused: another protocol, version or mode in the preamble: silence")
@@ -605,7 +758,8 @@ async def _(world):
 @check("refused: a proof of identity whose first byte is not 01, and one in the name of the node itself")
 async def _(world):
     await handshake_is_refused(world, lambda *of: b"\x02" + proof(*of)[1:])
-    await handshake_is_refused(world, lambda me, role, h, static: b"\x01" + world.genesis.id + me.sign(HANDSHAKE + role + h + static))
+    await handshake_is_refused(
+        world, lambda me, role, h, static: b"\x01" + world.genesis.id + me.sign(HANDSHAKE + role + h + static))
 
 
 @check("refused: an identity with a torsion component, though its signature fits")
@@ -613,7 +767,6 @@ async def _(world):
     torsion = decode(bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"))
 
     def crafted(me, role, h, static):
-        from hashlib import sha512
         base = decode(bytes.fromhex("58" + "66" * 31))
         secret = int.from_bytes(os.urandom(32), "little") % L
         key = encode(add(multiply(secret, base), torsion))
@@ -621,11 +774,10 @@ async def _(world):
         while True:  # until k is a multiple of 8, so that the torsion vanishes
             r = int.from_bytes(os.urandom(32), "little") % L
             commitment = encode(multiply(r, base))
-            k = int.from_bytes(sha512(commitment + key + message).digest(), "little") % L
+            k = int.from_bytes(hashlib.sha512(commitment + key + message).digest(), "little") % L
             if k % 8 == 0:
                 break
         signature = commitment + ((r + k * secret) % L).to_bytes(32, "little")
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
         Ed25519PublicKey.from_public_bytes(key).verify(signature, message)  # most libraries would take it
         assert not is_good_key(key)
         return b"\x01" + key + signature
@@ -658,8 +810,7 @@ async def _(world):
         envelope = bytearray(world.envelope(identity, f"version zero {n}").data)
         envelope[0] = 0
         link.send(Frame.BROADCAST, bytes(envelope[:-64]))
-    print("   ", goodbye(await ending(link)))
-    await is_refused(world, node, identity)
+    await is_closed_and_barred(world, node, link, identity)
     await nowhere(world, "version zero")
 
 
@@ -676,15 +827,37 @@ async def _(world):
     await nowhere(world, "version two")
 
 
-@check("refused: bytes behind an envelope, a title with a control character, a time of 0")
+@check("refused: bytes behind an envelope, and a title with a control character")
 async def _(world):
     identity, node = Identity(), world.next()
     link = await world.dial(node, identity)
     link.send(Frame.BROADCAST, world.envelope(identity, "something behind").data + b"\0")
     link.send(Frame.BROADCAST, world.envelope(identity, "something behind").data.replace(b"chat", b"ch\nt"))
-    await ending(link)
-    await is_refused(world, node, identity)
+    await is_closed_and_barred(world, node, link, identity)
     await nowhere(world, "something behind")
+
+
+@check("refused: PEERS with something else than presences, in answer to a question")
+async def _(world):
+    identity = Identity()
+    closed = asyncio.get_running_loop().create_future()
+
+    async def genesis(reader, writer):
+        with contextlib.suppress(ProtocolError):  # the node tries again, and finds that this one is barred
+            link = await accept(reader, writer, world.network, identity)
+            await next_of(link, Frame.PEERS_WANTED)
+            link.send(Frame.PEERS, world.envelope(identity, "no presence").data)
+            closed.set_result(await ending(link))
+
+    server = await asyncio.start_server(genesis, "127.0.0.1", 0)
+    node = Node(world.folder, "misled", world.network, (server.sockets[0].getsockname(), identity.id))
+    world.extra.append(node)
+    await node.start()
+    assert goodbye(await asyncio.wait_for(closed, 5)) is None
+    await node.says(rf"^{identity.id.hex()[:8]} is barred")
+    server.close()
+    node.end()
+    await nowhere(world, "no presence")
 
 
 @check("refused: PEERS that nobody asked for")
@@ -692,8 +865,7 @@ async def _(world):
     identity, node = Identity(), world.next()
     link = await world.dial(node, identity)
     link.send(Frame.PEERS)
-    await ending(link)
-    await is_refused(world, node, identity)
+    await is_closed_and_barred(world, node, link, identity)
 
 
 @check("ignored: its own envelope again, on every way; delivered once")
@@ -815,8 +987,10 @@ async def _(world):
 # ---- The run ---------------------------------------------------------------------------------------------------------
 
 
-async def run(only):
+async def run():
     passed = failed = 0
+    # Whoever stops this program stops the nodes with it.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
 
     def result(name, ok, detail=""):
         nonlocal passed, failed
@@ -854,7 +1028,7 @@ def main():
     if len(sys.argv) != 2 or not os.access(sys.argv[1], os.X_OK):
         sys.exit("usage: run.py PROGRAM   (the built program, like target/release/sealnet)")
     PROGRAM = os.path.abspath(sys.argv[1])
-    sys.exit(0 if asyncio.run(run(None)) else 1)
+    sys.exit(0 if asyncio.run(run()) else 1)
 
 
 if __name__ == "__main__":

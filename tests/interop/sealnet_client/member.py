@@ -104,7 +104,7 @@ class Member:
     async def leave(self):
         last = self.slots.get(self.id)
         if last:
-            self.publish_envelope(LEAVE, b"", last.lifetime)
+            self.publish(LEAVE, b"", last.lifetime)
         for neighbour in list(self.neighbours.values()):
             self.close(neighbour, Goodbye.LEAVING)
         await self.stop()
@@ -337,14 +337,11 @@ class Member:
             if neighbour is not source:
                 neighbour.send(Frame.BROADCAST, envelope.data)
 
-    def publish_envelope(self, title, message, lifetime):
+    def publish(self, title, message, lifetime=3600):
         self.last = max(now(), self.last + 1)
         envelope = Envelope.make(self.network, self.identity, title, message, lifetime, self.last)
         self.take_in(envelope)
         return envelope
-
-    def publish(self, title, message, lifetime=3600):
-        return self.publish_envelope(title, message, lifetime)
 
     def announce(self):
         period = int(max(200, len(self.slots) / 10) * random.uniform(0.8, 1.2))
@@ -352,7 +349,7 @@ class Member:
             "addresses": self.listen, "links": sorted(peer[:8].hex() for peer in self.neighbours),
             "features": [], "apps": {}, "epoch": 0, "period": period,
         }
-        self.publish_envelope(PRESENCE, json.dumps(presence, separators=(",", ":")).encode(), min(3 * period, 21_600))
+        self.publish(PRESENCE, json.dumps(presence, separators=(",", ":")).encode(), min(3 * period, 21_600))
         self.announced = set(self.neighbours), time.monotonic() + period
 
     async def keep_announced(self):
