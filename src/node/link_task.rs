@@ -249,7 +249,7 @@ impl ReadTask<'_> {
         self.batch.bytes += bytes.len();
         match self.shared.scheme.parse(bytes) {
             Ok(envelope) => self.batch.envelopes.push(envelope),
-            Err(error) => self.bad_envelope(&error),
+            Err(error) => self.bad_envelope(&error, Offence::BadEnvelope),
         }
         if self.batch.envelopes.len() >= BATCH || self.batch.bytes >= BATCH_BYTES {
             self.flush();
@@ -265,7 +265,8 @@ impl ReadTask<'_> {
             match parsed {
                 Ok(envelope) => envelopes.push(envelope),
                 Err(error) => {
-                    self.bad_envelope(&error);
+                    // It is the row that is broken: nobody relays such a frame without seeing it.
+                    self.bad_envelope(&error, Offence::BadFrame);
                     break;
                 }
             }
@@ -275,7 +276,7 @@ impl ReadTask<'_> {
         self.shared.with_core(|core| core.peers_answered(now, self.id));
     }
 
-    fn bad_envelope(&self, error: &EnvelopeError) {
+    fn bad_envelope(&self, error: &EnvelopeError, offence: Offence) {
         let now = self.shared.now();
         let reason = match error {
             // It may be right in a later version of the protocol.
@@ -286,7 +287,7 @@ impl ReadTask<'_> {
         self.shared.with_core(|core| {
             core.count(reason);
             if reason == Reason::BadEnvelope {
-                core.blame(now, self.id, Offence::BadEnvelope, reason);
+                core.blame(now, self.id, offence, reason);
             }
         });
     }

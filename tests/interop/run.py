@@ -601,7 +601,8 @@ async def _(world):
 @check("refused: fixed-size frames of another size, and a broken list of ids")
 async def _(world):
     for kind, body in ((Frame.PING, b"short"), (Frame.PEERS_WANTED, b"\0"), (Frame.HAVE, bytes(33)),
-                       (Frame.PEERS_WANTED, bytes([2, 1])), (Frame.PEERS_WANTED, bytes([0, 17])), (Frame.GOODBYE, b"\0")):
+                       (Frame.PEERS_WANTED, bytes([2, 1])), (Frame.PEERS_WANTED, bytes([0, 17])),
+                       (Frame.GOODBYE, b"\0")):
         identity, node = Identity(), world.next()
         link = await world.dial(node, identity)
         link.send(kind, body)
@@ -641,7 +642,7 @@ async def first_frames(world, node, identity, frames):
     return await ending(link)
 
 
-@check("refused: a frame before HELLO, and one behind it before the node's HELLO has come: not a byte, nobody is blamed")
+@check("refused: a frame before HELLO, and one behind it before the node's HELLO: not a byte, nobody is blamed")
 async def _(world):
     identity, node = Identity(), world.next()
     ping, hello = frame(Frame.PING, bytes(8)), frame(Frame.HELLO, hello_body(world.network, identity))
@@ -839,6 +840,17 @@ async def _(world):
 
 @check("refused: PEERS with something else than presences, in answer to a question")
 async def _(world):
+    await misleading(world, "misled", world.envelope(Identity(), "no presence").data)
+    await nowhere(world, "no presence")
+
+
+@check("refused: PEERS that is no row of envelopes")
+async def _(world):
+    await misleading(world, "misled_again", b"\1 or something like it")
+
+
+async def misleading(world, name, answer):
+    """A node joins through a genesis node that answers its question like this: it is barred at once."""
     identity = Identity()
     closed = asyncio.get_running_loop().create_future()
 
@@ -846,18 +858,17 @@ async def _(world):
         with contextlib.suppress(ProtocolError):  # the node tries again, and finds that this one is barred
             link = await accept(reader, writer, world.network, identity)
             await next_of(link, Frame.PEERS_WANTED)
-            link.send(Frame.PEERS, world.envelope(identity, "no presence").data)
+            link.send(Frame.PEERS, answer)
             closed.set_result(await ending(link))
 
     server = await asyncio.start_server(genesis, "127.0.0.1", 0)
-    node = Node(world.folder, "misled", world.network, (server.sockets[0].getsockname(), identity.id))
+    node = Node(world.folder, name, world.network, (server.sockets[0].getsockname(), identity.id))
     world.extra.append(node)
     await node.start()
     assert goodbye(await asyncio.wait_for(closed, 5)) is None
     await node.says(rf"^{identity.id.hex()[:8]} is barred")
     server.close()
     node.end()
-    await nowhere(world, "no presence")
 
 
 @check("refused: PEERS that nobody asked for")
