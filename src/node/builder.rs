@@ -19,12 +19,13 @@ use crate::wire::{Hello, HelloError};
 
 use super::Events;
 use super::clock::{Clock, RunningClock};
+use super::direct::REQUESTS;
 use super::handle::{Node, SecureNode};
 use super::listener;
 use super::shared::{Parts, Shared};
 
 /// What this program can do beyond the first version of the protocol; announced in HELLO.
-const FEATURES: [&str; 1] = ["requests"];
+const FEATURES: [&str; 1] = [REQUESTS];
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]

@@ -17,6 +17,9 @@ use super::shared::{LinkHandle, Shared};
 /// The largest message to a single node, in bytes: what may be sent without the receiver's consent to more.
 pub const MAX_DIRECT: usize = 1 << 20;
 
+/// The feature of nodes that take requests.
+pub(super) const REQUESTS: &str = "requests";
+
 /// Messages to one neighbour that wait for their acknowledgement, and messages of one neighbour that are being put
 /// together.
 const OPEN: usize = 64;
@@ -43,6 +46,9 @@ pub enum SendError {
     /// There is no link with that node.
     #[error("there is no link with {0:#}; connect to it first, or broadcast")]
     NotLinked(NodeId),
+    /// That node did not announce that it takes such messages.
+    #[error("{0:#} takes no messages to a single node; broadcast, or ask its operator for a newer program")]
+    NotTaken(NodeId),
     /// The title cannot be used.
     #[error(transparent)]
     Title(#[from] TitleError),
@@ -206,6 +212,9 @@ pub(super) async fn send(link: &LinkHandle, title: &Title, message: Bytes) -> Re
     let (peer, size) = (link.peer, message.len());
     if size > MAX_DIRECT {
         return Err(SendError::TooLarge { size, limit: MAX_DIRECT });
+    }
+    if !link.takes_requests {
+        return Err(SendError::NotTaken(peer));
     }
     let (number, acknowledged) = link.calls.begin().ok_or(SendError::Busy(peer))?;
     for request in pieces(number, title, message) {

@@ -13,7 +13,7 @@ use crate::link::{Link, LinkError, Outbox, Reader, Writer};
 use crate::overlay::{self, DialId, Direction, LinkId, Offence, Opening, Reason, Refused};
 use crate::wire::{Frame, FrameError, GoodbyeCode, Hello, Kind};
 
-use super::direct::{Answers, Calls};
+use super::direct::{Answers, Calls, REQUESTS};
 use super::reasons::reason_of;
 use super::shared::{LinkHandle, Shared};
 
@@ -75,6 +75,7 @@ pub(super) fn register(
         peer,
         outbox: Outbox::default(),
         calls: Arc::new(Calls::default()),
+        takes_requests: hello.has_feature(REQUESTS),
         closing: watch::Sender::new(None),
     };
     shared.links.write().unwrap_or_else(PoisonError::into_inner).insert(id, handle.clone());
@@ -110,6 +111,27 @@ impl Registered {
         let reason = handle.closing.borrow().unwrap_or(reason);
         let now = shared.now();
         shared.with_core(|core| core.link_closed(now, id, reason));
+    }
+}
+
+/// Whether this node announces what a kind of frame needs, or it needs nothing.
+fn is_announced(kind: Kind) -> bool {
+    !matches!(kind, Kind::MembersWanted | Kind::Eager | Kind::Lazy | Kind::Reconcile | Kind::Revocations)
+}
+
+fn unsupported(kind: Kind) -> LinkError {
+    LinkError::Frame(FrameError::Unsupported { kind: kind.as_byte() })
+}
+
+/// What a frame of a kind that was not announced looks like does not matter: a later version may have changed it.
+fn unless_announced(error: LinkError) -> LinkError {
+    match error {
+        LinkError::Frame(FrameError::TooLong { kind, .. } | FrameError::Malformed { kind, .. })
+            if !is_announced(kind) =>
+        {
+            unsupported(kind)
+        }
+        error => error,
     }
 }
 
@@ -203,7 +225,7 @@ impl ReadTask<'_> {
                     }
                 }
                 Ok(None) => break Ok(()),
-                Err(error) => break Err(error),
+                Err(error) => break Err(unless_announced(error)),
             }
         };
         self.flush();
@@ -218,6 +240,7 @@ impl ReadTask<'_> {
                 self.peers(bytes);
             }
             Frame::Hello(_) => return Err(LinkError::UnexpectedFrame(Kind::Hello)),
+            frame if !is_announced(frame.kind()) => return Err(unsupported(frame.kind())),
             Frame::Request(request) => self.answers.request(self.shared, self.handle, request),
             Frame::Response(response) => self.handle.calls.response(response),
             Frame::Refused(refused) => self.handle.calls.refused(&refused),
@@ -234,7 +257,7 @@ impl ReadTask<'_> {
         self.batch.bytes += bytes.len();
         match self.shared.scheme.parse(bytes) {
             Ok(envelope) => self.batch.envelopes.push(envelope),
-            Err(error) => self.bad_envelope(&error),
+            Err(error) => self.bad_envelope(&error, Offence::BadEnvelope),
         }
         if self.batch.envelopes.len() >= BATCH || self.batch.bytes >= BATCH_BYTES {
             self.flush();
@@ -250,7 +273,8 @@ impl ReadTask<'_> {
             match parsed {
                 Ok(envelope) => envelopes.push(envelope),
                 Err(error) => {
-                    self.bad_envelope(&error);
+                    // It is the row that is broken: nobody relays such a frame without seeing it.
+                    self.bad_envelope(&error, Offence::BadFrame);
                     break;
                 }
             }
@@ -260,7 +284,7 @@ impl ReadTask<'_> {
         self.shared.with_core(|core| core.peers_answered(now, self.id));
     }
 
-    fn bad_envelope(&self, error: &EnvelopeError) {
+    fn bad_envelope(&self, error: &EnvelopeError, offence: Offence) {
         let now = self.shared.now();
         let reason = match error {
             // It may be right in a later version of the protocol.
@@ -271,7 +295,7 @@ impl ReadTask<'_> {
         self.shared.with_core(|core| {
             core.count(reason);
             if reason == Reason::BadEnvelope {
-                core.blame(now, self.id, Offence::BadEnvelope, reason);
+                core.blame(now, self.id, offence, reason);
             }
         });
     }

@@ -65,6 +65,8 @@ pub(super) struct LinkHandle {
     pub(super) peer: NodeId,
     pub(super) outbox: Outbox,
     pub(super) calls: Arc<Calls>,
+    /// Whether the other node announced that it takes requests: nobody else is sent one.
+    pub(super) takes_requests: bool,
     /// Why this node closes it, once it does.
     pub(super) closing: watch::Sender<Option<Reason>>,
 }

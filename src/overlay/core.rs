@@ -203,7 +203,7 @@ impl Core {
                 Timer::Ask => self.ask_due(now),
                 Timer::Have => self.announce_ids(now),
                 Timer::Ping(link) => self.look_alive(now, link),
-                Timer::Contest(old) => self.decide_contest(now, old),
+                Timer::Contest(old) => self.decide_contest(old),
             }
         }
     }

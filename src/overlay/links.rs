@@ -74,6 +74,8 @@ pub(super) struct Link {
     pub(super) opened: Instant,
     /// The last sign of life.
     pub(super) heard: Instant,
+    /// A newer link wants its place, and nothing was heard since.
+    contested: bool,
     /// Opened to join or check in: told good-bye when there are links enough without it.
     pub(super) genesis: bool,
     /// A check-in: closed at this time.
@@ -181,6 +183,9 @@ impl Core {
 
     /// Gives a link a moment to show that it is alive.
     fn contest(&mut self, now: Now, old: LinkId) {
+        if let Some(link) = self.links.get_mut(&old) {
+            link.contested = true;
+        }
         self.send_ping(now, old);
         self.timers.set(Timer::Contest(old), now.instant + CONTEST);
     }
@@ -207,6 +212,7 @@ impl Core {
             remote,
             opened: now.instant,
             heard: now.instant,
+            contested: false,
             genesis,
             visit_until: None,
             closing: false,
@@ -332,8 +338,6 @@ impl Core {
             Frame::Pong(nonce) => self.ponged(now, from, u64::from_be_bytes(nonce)),
             Frame::Goodbye(goodbye) => self.told_goodbye(from, &goodbye),
             Frame::PeersWanted(wanted) => self.answer_peers(now, from, wanted),
-            // Member records are not published in this version: an empty answer says so.
-            Frame::MembersWanted(_) => self.send(from, Frame::Peers(Bytes::new())),
             Frame::Have(ids) => self.have(now, from, ids.iter()),
             Frame::Want(ids) => self.want(now, from, ids.iter()),
             Frame::Absent(ids) => self.absent(now, from, ids.iter()),
@@ -344,7 +348,7 @@ impl Core {
     /// Something arrived over the link: it is alive.
     pub(super) fn heard(&mut self, now: Now, from: LinkId) {
         if let Some(link) = self.links.get_mut(&from) {
-            link.heard = now.instant;
+            (link.heard, link.contested) = (now.instant, false);
         }
     }
 
@@ -399,9 +403,10 @@ impl Core {
     }
 
     /// The older of two links from the same node had its time: did it answer?
-    pub(super) fn decide_contest(&mut self, now: Now, old: LinkId) {
+    pub(super) fn decide_contest(&mut self, old: LinkId) {
         let Some(link) = self.links.get(&old) else { return };
-        let answered = now.instant.since(link.heard) < CONTEST;
+        // Not by the clock: a timer that rings late must not make a living link look dead.
+        let answered = !link.contested;
         let newer = self.links.iter().find(|(id, other)| **id > old && other.peer == link.peer && !other.closing);
         match newer.map(|(id, _)| *id) {
             Some(newer) if answered => self.close(newer, Some(GoodbyeCode::Duplicate), Reason::DuplicateLink),

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use sealnet::envelope::{Draft, Envelope, Lifetime, Scheme, Signed, Timestamp, Verified};
 use sealnet::identity::{Identity, NetworkHash, NodeId};
 use sealnet::link::{self, Halves, Link, NoiseChannel, Outbox, Reader};
-use sealnet::node::{Event, Node};
+use sealnet::node::{Event, Node, SendError};
 use sealnet::overlay::Reason;
-use sealnet::wire::{Frame, Hello};
+use sealnet::wire::{Frame, GoodbyeCode, Hello};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -224,4 +224,72 @@ async fn a_frame_that_must_be_understood_and_is_not_ends_the_link_without_blame(
     within("the node closes the connection", end).await;
     assert_eq!(node.status().reasons.get(Reason::BadFrame), 1);
     assert!(Peer::connect(&node, identity(66)).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_a_feature_nobody_announced_ends_the_link_with_a_word_and_without_blame() {
+    let node = node(1, &[]).await;
+    let frames = [
+        Frame::Eager,
+        Frame::Lazy,
+        Frame::Reconcile(vec![1].into()),
+        Frame::MembersWanted([identity(1).id()].into_iter().collect()),
+    ];
+    for frame in frames {
+        let mut stranger = Peer::connect(&node, identity(66)).await.unwrap();
+        stranger.send(frame.clone());
+        let mut said = None;
+        let end = async {
+            while let Ok(true) = stranger.reader.fill().await {
+                while let Ok(Some(frame)) = stranger.reader.next_frame() {
+                    if let Frame::Goodbye(goodbye) = frame {
+                        said = Some(goodbye.code);
+                    }
+                }
+            }
+        };
+        within("the node closes the connection", end).await;
+        assert_eq!(said, Some(GoodbyeCode::Unsupported), "{frame:?}");
+    }
+    assert_eq!(node.status().reasons.get(Reason::BadFrame), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_to_one_node_is_not_sent_to_one_that_does_not_take_them() {
+    let node = node(1, &[]).await;
+    let (stranger, id) = (Peer::connect(&node, identity(66)).await.unwrap(), identity(66).id());
+    until("they are linked", &[&node], || node.links().len() == 1).await;
+    assert_eq!(node.send_to(&id, "note", "x").await, Err(SendError::NotTaken(id)));
+    assert_eq!(node.links().len(), 1);
+    drop(stranger);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_living_link_keeps_its_place_against_a_newer_one_of_the_same_node() {
+    let node = node(1, &[]).await;
+    let mut older = Peer::connect(&node, identity(66)).await.unwrap();
+    let answers = older.outbox.clone();
+    tokio::spawn(async move {
+        while let Ok(true) = older.reader.fill().await {
+            while let Ok(Some(frame)) = older.reader.next_frame() {
+                if let Frame::Ping(nonce) = frame {
+                    answers.push_control(Frame::Pong(nonce)).unwrap();
+                }
+            }
+        }
+    });
+    let before = node.links();
+    let newer = Peer::connect(&node, identity(66)).await.unwrap();
+    newer.closed().await;
+    until("one link is left", &[&node], || node.links().len() == 1).await;
+    assert_eq!(node.links()[0].remote, before[0].remote);
+    // One that is dead makes room.
+    let newest = Peer::connect(&node, identity(67)).await.unwrap();
+    let dead = node.links().iter().find(|link| link.peer == identity(67).id()).unwrap().remote;
+    let successor = Peer::connect(&node, identity(67)).await.unwrap();
+    newest.closed().await;
+    let links = node.links();
+    let left: Vec<_> = links.iter().filter(|link| link.peer == identity(67).id()).collect();
+    assert!(left.len() == 1 && left[0].remote != dead);
+    drop(successor);
 }
