@@ -75,7 +75,7 @@ impl Check {
         if config.listen().is_none() && genesis.is_empty() {
             return Err(Failure::said(format!(
                 "{}: \"genesis\" names nobody but this node itself, and without \"listen\" it would stay alone; name another \
-                 node, or add listen = \"127.0.0.1:7000\"",
+                 node, or add listen = \"127.0.0.1:7400\"",
                 self.config.display()
             )));
         }

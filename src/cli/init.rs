@@ -29,7 +29,7 @@ pub(super) struct Init {
     #[arg(long, value_name = "ADDRESS", requires = "network", value_parser = parse_genesis)]
     genesis: Vec<NodeAddress>,
 
-    /// Where to accept connections, IP:PORT [default: 0.0.0.0:7000 for a new network, 0.0.0.0:7001 for a member]
+    /// Where to accept connections, IP:PORT [default: 0.0.0.0:7400 for a new network, 0.0.0.0:7401 for a member]
     #[arg(long, value_name = "IP:PORT")]
     listen: Option<SocketAddr>,
 
@@ -46,7 +46,7 @@ const EXAMPLES: &str = "\
 Examples:
   sealnet init lab                          a new network, called like lab-3f9a2c
   sealnet init lab --network lab.example    a new network of this name
-  sealnet init lab --network lab-3f9a2c --genesis sealnet://ID@192.0.2.1:7000
+  sealnet init lab --network lab-3f9a2c --genesis sealnet://ID@192.0.2.1:7400
                                             a new member of it, on another machine
 
 It writes two or three files and overwrites none. Afterwards: sealnet check FOLDER/config/NAME.toml";
@@ -84,7 +84,7 @@ impl Init {
             Some(name) => name,
             None => if is_new { "genesis" } else { "peer" }.parse()?,
         };
-        let listen = self.listen.unwrap_or(SocketAddr::from(([0; 4], if is_new { 7000 } else { 7001 })));
+        let listen = self.listen.unwrap_or(SocketAddr::from(([0; 4], if is_new { 7400 } else { 7401 })));
         let draft = Draft {
             network: network.clone(),
             identity: name.secret(Path::new("..")),

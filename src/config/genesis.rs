@@ -6,7 +6,7 @@ use super::error::ConfigProblem;
 use super::table::{Fault, Section, Setting};
 use crate::identity::{KeyFileProblem, NodeAddress, NodeId, PublicKey, read_id_file};
 
-const EXAMPLE: &str = "[{ address = \"127.0.0.1:7000\", id_file = \"../keys/genesis.id\" }]";
+const EXAMPLE: &str = "[{ address = \"127.0.0.1:7400\", id_file = \"../keys/genesis.id\" }]";
 
 /// The entries of the list, in their order. A plain network proves no keys, so there none may be named.
 pub(super) fn read(list: Option<Setting<'_>>, base: &Path, is_plain: bool) -> Result<Vec<NodeAddress>, Fault> {
@@ -17,7 +17,7 @@ pub(super) fn read(list: Option<Setting<'_>>, base: &Path, is_plain: bool) -> Re
             Some(_) if is_plain => {
                 return Err(entry.invalid(
                     "names a key, but a plain network (plain = true) proves no keys; write only the address, like \
-                     \"sealnet://127.0.0.1:7000\"",
+                     \"sealnet://127.0.0.1:7400\"",
                 ));
             }
             Some(id) if PublicKey::decode(&id).is_err() => {
@@ -48,9 +48,9 @@ fn from_text(entry: Setting<'_>) -> Result<NodeAddress, Fault> {
 
 fn from_table(entry: Setting<'_>, base: &Path) -> Result<NodeAddress, Fault> {
     let table = entry.table(Section::Genesis)?;
-    let address = table.require("address", "write where the node is, like address = \"127.0.0.1:7000\"")?;
+    let address = table.require("address", "write where the node is, like address = \"127.0.0.1:7400\"")?;
     let id = table.get("id_file").map(|file| read_id(file, base)).transpose()?;
-    let text = address.text("\"127.0.0.1:7000\"")?;
+    let text = address.text("\"127.0.0.1:7400\"")?;
     if text.contains("://") {
         return Err(address.invalid(
             "is host and port alone; write an address that begins with sealnet:// as an entry of its own, without braces",

@@ -10,7 +10,7 @@
 //! let text = r#"
 //!     network = "demo"
 //!     identity = "../keys/peer.pem"
-//!     genesis = ["sealnet://3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29@192.0.2.1:7000"]
+//!     genesis = ["sealnet://3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29@192.0.2.1:7400"]
 //! "#;
 //! let config = Config::parse(text, "config".as_ref())?;
 //! assert_eq!(config.identity(), Some("keys/peer.pem".as_ref()));

@@ -47,7 +47,7 @@ pub(super) fn config(text: &str, base: &Path) -> Result<Config, Fault> {
             name: "genesis",
             remedy:
                 "a node that accepts no connections and knows nobody stays alone: name a genesis node to begin at, or \
-                     let others come with listen = \"127.0.0.1:7000\""
+                     let others come with listen = \"127.0.0.1:7400\""
                     .to_owned(),
         };
         return Err(Fault { at: 0, problem });
@@ -109,10 +109,10 @@ fn first_use(top: &Table<'_>, is_plain: bool) -> Result<(), Fault> {
 }
 
 fn address(setting: &Setting<'_>) -> Result<SocketAddr, Fault> {
-    let text = setting.text("\"127.0.0.1:7001\"")?;
+    let text = setting.text("\"127.0.0.1:7401\"")?;
     text.parse().map_err(|_| {
         setting.invalid(
-            "is no address; write IP address and port, like \"127.0.0.1:7001\" or \"[::1]:7001\" (no host name)",
+            "is no address; write IP address and port, like \"127.0.0.1:7401\" or \"[::1]:7401\" (no host name)",
         )
     })
 }
@@ -131,7 +131,7 @@ fn listen(top: &Table<'_>) -> Result<Option<SocketAddr>, Fault> {
 fn advertise(top: &Table<'_>, listen: Option<SocketAddr>) -> Result<Vec<SocketAddr>, Fault> {
     let Some(setting) = top.get("advertise") else { return Ok(Vec::new()) };
     let mut addresses = Vec::new();
-    for entry in setting.list("[\"192.0.2.1:7001\"]")? {
+    for entry in setting.list("[\"192.0.2.1:7401\"]")? {
         let address = address(&entry)?;
         let scoped = matches!(address, SocketAddr::V6(v6) if v6.scope_id() != 0);
         if address.port() == 0 || address.ip().is_unspecified() || address.ip().is_multicast() || scoped {

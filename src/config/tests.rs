@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::identity::Identity;
 
-const MINIMAL: &str = "network = \"demo\"\nidentity = \"peer.pem\"\nlisten = \"127.0.0.1:7001\"\n";
+const MINIMAL: &str = "network = \"demo\"\nidentity = \"peer.pem\"\nlisten = \"127.0.0.1:7401\"\n";
 
 /// A whole address whose key is that of the seed `[seed; 32]`.
 fn address(seed: u8, host_port: &str) -> String {
@@ -44,7 +44,7 @@ fn what_is_not_said_has_the_defaults_of_the_rooms() {
     assert_eq!(config.network().as_str(), "demo");
     assert_eq!(config.network_hash(), NetworkHash::secure(config.network()));
     assert_eq!((config.identity(), config.network_key()), (Some(Path::new("config/peer.pem")), None));
-    assert_eq!(config.listen(), Some("127.0.0.1:7001".parse().unwrap()));
+    assert_eq!(config.listen(), Some("127.0.0.1:7401".parse().unwrap()));
     assert!(config.advertise().is_empty() && config.genesis().is_empty() && !config.is_plain());
     assert_eq!(config.preset(), Preset::Wan);
     assert_eq!(config.overlay(), &overlay::Settings::default());
@@ -55,7 +55,7 @@ fn what_is_not_said_has_the_defaults_of_the_rooms() {
 #[test]
 fn what_is_said_holds_and_the_rest_is_the_presets() {
     let config = with(
-        "preset = \"lan\"\nadvertise = [\"192.0.2.1:7001\", \"[2001:db8::1]:7001\"]\nnetwork_key = \"/k/network.key\"\n\
+        "preset = \"lan\"\nadvertise = [\"192.0.2.1:7401\", \"[2001:db8::1]:7401\"]\nnetwork_key = \"/k/network.key\"\n\
          [links]\ntarget = 3\nmax = 4\ninbound = 5\nping_after = \"1s\"\ndead_after = \"3s\"\n\
          [log]\nkeep = \"2h\"\nmax_size = \"1GiB\"\nhistory = false\n[access]\nmode = \"open\"\n",
     );
@@ -138,7 +138,7 @@ fn what_has_no_default_must_be_there() {
 
 #[test]
 fn settings_that_contradict_each_other_are_refused() {
-    let plain = "network = \"demo\"\nlisten = \"127.0.0.1:7001\"\nplain = true\n";
+    let plain = "network = \"demo\"\nlisten = \"127.0.0.1:7401\"\nplain = true\n";
     assert!(parse(plain).unwrap().is_plain());
     assert_ne!(parse(plain).unwrap().network_hash(), with("").network_hash());
     assert_refused(&format!("{MINIMAL}plain = true\n"), 2, 1, &["\"identity\" contradicts plain = true"]);
@@ -179,7 +179,7 @@ fn values_that_mean_nothing_are_refused() {
         ("access.mode = \"allow-list\"", 15, &["later version"]),
         ("access.mode = \"all\"", 15, &["write \"open\""]),
         ("trust_on_first_use = true", 22, &["later version", "pins", "id_file"]),
-        ("advertise = [\"0.0.0.0:7001\"]", 14, &["nobody can connect"]),
+        ("advertise = [\"0.0.0.0:7401\"]", 14, &["nobody can connect"]),
         ("advertise = [\"192.0.2.1:0\"]", 14, &["nobody can connect"]),
         ("advertise = [\"192.0.2.1:1\", \"192.0.2.1:1\"]", 29, &["twice"]),
         ("advertise = [\"h:1\"]", 14, &["no host name"]),
@@ -188,9 +188,9 @@ fn values_that_mean_nothing_are_refused() {
     ] {
         refused(more, more.lines().count(), column, words);
     }
-    let listen = |value: &str| MINIMAL.replace("\"127.0.0.1:7001\"", value);
-    assert_refused(&listen("\"localhost:7001\""), 3, 10, &["is no address", "127.0.0.1:7001"]);
-    assert_refused(&listen("7001"), 3, 10, &["of the type integer"]);
+    let listen = |value: &str| MINIMAL.replace("\"127.0.0.1:7401\"", value);
+    assert_refused(&listen("\"localhost:7401\""), 3, 10, &["is no address", "127.0.0.1:7401"]);
+    assert_refused(&listen("7401"), 3, 10, &["of the type integer"]);
     assert_refused(&listen("\"224.0.0.1:1\""), 3, 10, &["multicast"]);
     assert_refused(&MINIMAL.replace("demo", "Demo"), 1, 11, &["no network name", "a-z"]);
     assert!(parse(&listen("\"[::]:0\"")).is_ok());
@@ -213,21 +213,21 @@ fn a_secret_in_place_of_its_path_is_refused_and_not_repeated() {
 
 #[test]
 fn genesis_entries_name_their_key() {
-    let (one, two) = (address(1, "192.0.2.1:7000"), address(2, "[2001:db8::1]:7000"));
+    let (one, two) = (address(1, "192.0.2.1:7400"), address(2, "[2001:db8::1]:7400"));
     let config = with(&format!("genesis = [\"{one}\", \"{two}\"]"));
     assert_eq!(config.genesis(), [one.parse().unwrap(), two.parse().unwrap()]);
 
-    refused("genesis = [\"sealnet://192.0.2.1:7000\"]", 1, 12, &["which key", "id_file", "sealnet id"]);
-    refused("genesis = [{ address = \"192.0.2.1:7000\" }]", 1, 12, &["which key"]);
-    refused("genesis = [\"192.0.2.1:7000\"]", 1, 12, &["does not begin with sealnet://"]);
-    refused("genesis = [\"sealnet://abc@192.0.2.1:7000\"]", 1, 12, &["64 lower-case hex digits"]);
+    refused("genesis = [\"sealnet://192.0.2.1:7400\"]", 1, 12, &["which key", "id_file", "sealnet id"]);
+    refused("genesis = [{ address = \"192.0.2.1:7400\" }]", 1, 12, &["which key"]);
+    refused("genesis = [\"192.0.2.1:7400\"]", 1, 12, &["does not begin with sealnet://"]);
+    refused("genesis = [\"sealnet://abc@192.0.2.1:7400\"]", 1, 12, &["64 lower-case hex digits"]);
     refused("genesis = [{ id_file = \"a.id\" }]", 1, 12, &["\"address\" is missing"]);
     refused(&format!("genesis = [{{ address = \"{one}\" }}]"), 1, 24, &["an entry of its own"]);
     refused(&format!("genesis = [\"{one}\", \"{one}\"]"), 1, 12 + one.len() + 4, &["twice"]);
-    let weak = format!("genesis = [\"sealnet://{}@192.0.2.1:7000\"]", "00".repeat(32));
+    let weak = format!("genesis = [\"sealnet://{}@192.0.2.1:7400\"]", "00".repeat(32));
     refused(&weak, 1, 12, &["a key that no node can have"]);
     refused(
-        "genesis = [{ address = \"192.0.2.1:7000\", id_file = \"../keys/none.id\" }]",
+        "genesis = [{ address = \"192.0.2.1:7400\", id_file = \"../keys/none.id\" }]",
         1,
         52,
         &["keys/none.id does not exist", "sealnet keygen none", "copy the file"],
@@ -236,7 +236,7 @@ fn genesis_entries_name_their_key() {
 
 #[test]
 fn a_node_leaves_itself_out_of_the_list() {
-    let (one, two) = (address(1, "192.0.2.1:7000"), address(2, "192.0.2.2:7000"));
+    let (one, two) = (address(1, "192.0.2.1:7400"), address(2, "192.0.2.2:7400"));
     let config = with(&format!("genesis = [\"{one}\", \"{two}\"]"));
     let own = Identity::from_seed(&[1; 32]).id();
     assert_eq!(config.genesis_besides(&own), [two.parse().unwrap()]);
@@ -245,7 +245,7 @@ fn a_node_leaves_itself_out_of_the_list() {
 
 #[test]
 fn what_is_drafted_parses_as_what_it_says() {
-    let one: NodeAddress = address(1, "192.0.2.1:7000").parse().unwrap();
+    let one: NodeAddress = address(1, "192.0.2.1:7400").parse().unwrap();
     let draft = Draft {
         network: "demo".parse().unwrap(),
         identity: "/k/a \"b\\\n.pem".into(),

@@ -13,9 +13,9 @@ use super::{NodeId, NodeIdError};
 ///
 /// ```
 /// use sealnet::identity::NodeAddress;
-/// let text = "sealnet://3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29@[::1]:7000";
+/// let text = "sealnet://3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29@[::1]:7400";
 /// let address: NodeAddress = text.parse()?;
-/// assert_eq!((address.host(), address.port()), ("::1", 7000));
+/// assert_eq!((address.host(), address.port()), ("::1", 7400));
 /// assert_eq!(address.to_string(), text);
 /// # Ok::<(), sealnet::identity::AddressError>(())
 /// ```
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn addresses_are_read_as_they_are_written() {
         let id = "0123456789abcdef".repeat(4);
-        for host_port in ["127.0.0.1:7000", "node-1.example.org:1", "[2001:db8::1]:65535", "localhost:80"] {
+        for host_port in ["127.0.0.1:7400", "node-1.example.org:1", "[2001:db8::1]:65535", "localhost:80"] {
             for text in [format!("sealnet://{id}@{host_port}"), format!("sealnet://{host_port}")] {
                 assert_eq!(text.parse::<NodeAddress>().unwrap().to_string(), text);
             }
@@ -126,8 +126,8 @@ mod tests {
     #[test]
     fn an_address_has_one_spelling_and_equal_ones_are_equal() {
         let parse = |text: &str| text.parse::<NodeAddress>().unwrap();
-        let address = parse("sealnet://[2001:DB8:0:0:0:0:0:1]:7000");
-        assert_eq!(address, parse("sealnet://[2001:db8::1]:7000"));
+        let address = parse("sealnet://[2001:DB8:0:0:0:0:0:1]:7400");
+        assert_eq!(address, parse("sealnet://[2001:db8::1]:7400"));
         assert_eq!((address.host(), parse(&address.to_string())), ("2001:db8::1", address.clone()));
     }
 
@@ -141,7 +141,7 @@ mod tests {
         {
             assert!(format!("sealnet://{id}@{rest}").parse::<NodeAddress>().is_err(), "{rest}");
         }
-        assert!("127.0.0.1:7000".parse::<NodeAddress>().is_err());
-        assert!("sealnet://abc@127.0.0.1:7000".parse::<NodeAddress>().is_err());
+        assert!("127.0.0.1:7400".parse::<NodeAddress>().is_err());
+        assert!("sealnet://abc@127.0.0.1:7400".parse::<NodeAddress>().is_err());
     }
 }

@@ -91,8 +91,8 @@ pub struct Secure {
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let identity = Identity::load("keys/peer.pem".as_ref())?;
 /// let node = SecureNode::builder("demo".parse()?, identity)
-///     .listen("127.0.0.1:7001".parse()?)
-///     .genesis("sealnet://3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29@127.0.0.1:7000".parse()?)
+///     .listen("127.0.0.1:7401".parse()?)
+///     .genesis("sealnet://3b6a27bcceb6a42d62a3a8d02a6f0d73653215771de243a63ac048a18b59da29@127.0.0.1:7400".parse()?)
 ///     .start()
 ///     .await?;
 /// node.broadcast("chat", "hello").await?;

@@ -166,7 +166,7 @@ mod tests {
 
     fn full() -> Presence {
         Presence {
-            addresses: vec!["127.0.0.1:7000".parse().unwrap(), "[2001:db8::1]:1".parse().unwrap()],
+            addresses: vec!["127.0.0.1:7400".parse().unwrap(), "[2001:db8::1]:1".parse().unwrap()],
             links: Some(vec![LinkName([1; 8]), LinkName([0xAB; 8])]),
             features: vec!["requests".into()],
             apps: BTreeMap::from([("chat".into(), "1".into())]),
@@ -187,13 +187,13 @@ mod tests {
         let good = String::from_utf8(full().encode()).unwrap();
         let many = format!("[{}]", ["\"1.2.3.4:5\""; 5].join(","));
         for (from, to) in [
-            (r#"["127.0.0.1:7000","[2001:db8::1]:1"]"#, many.as_str()),
+            (r#"["127.0.0.1:7400","[2001:db8::1]:1"]"#, many.as_str()),
             (r#""epoch":7"#, r#""epoch":7.0"#),
             (r#""epoch":7"#, r#""epoch":-7"#),
             (r#""epoch":7"#, r#""epoch":7,"epoch":7"#),
             (r#""epoch":7"#, r#""epoch":null"#),
             (r#""epoch":7"#, r#""epoch":9007199254740992"#),
-            (r#"127.0.0.1:7000"#, "localhost:7000"),
+            (r#"127.0.0.1:7400"#, "localhost:7400"),
             (r#"0101010101010101"#, "01"),
             (r#"{"chat":"1"}"#, r#"{"chat":"\u0007"}"#),
             (r#"["requests"]"#, r#"["Requests"]"#),

@@ -60,7 +60,7 @@ impl Node {
         };
         Node {
             id: scheme.own_id(),
-            address: SocketAddr::new(ip_of(place), 7000),
+            address: SocketAddr::new(ip_of(place), 7400),
             scheme,
             life: 0,
             running: None,

@@ -207,7 +207,7 @@ mod tests {
         let mut hello = Hello::new("sealnet 0.1.0", Timestamp::from_micros(1_700_000_000_000_000).unwrap());
         assert_eq!(hello.encode().unwrap(), r#"{"agent":"sealnet 0.1.0","max_version":1,"time":1700000000000000}"#);
         hello.node = Some(node);
-        hello.listen = vec!["127.0.0.1:7000".parse().unwrap(), "[2001:db8::1]:7000".parse().unwrap()];
+        hello.listen = vec!["127.0.0.1:7400".parse().unwrap(), "[2001:db8::1]:7400".parse().unwrap()];
         hello.features = vec!["x.y-1".to_owned()];
         hello.apps = [("chat".parse().unwrap(), "1".to_owned())].into();
         hello.certificate = Some(Bytes::from_static(b"\xFF\xFEc"));
@@ -216,7 +216,7 @@ mod tests {
         let text = String::from_utf8(hello.encode().unwrap().to_vec()).unwrap();
         for part in [
             format!(r#""node":"{node}""#),
-            r#""listen":["127.0.0.1:7000","[2001:db8::1]:7000"]"#.to_owned(),
+            r#""listen":["127.0.0.1:7400","[2001:db8::1]:7400"]"#.to_owned(),
             r#""features":["x.y-1"]"#.to_owned(),
             r#""apps":{"chat":"1"}"#.to_owned(),
             r#""certificate":"//5j""#.to_owned(),

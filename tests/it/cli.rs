@@ -141,7 +141,7 @@ fn wrong_usage_ends_with_status_2_and_says_what_is_right() {
     place.fails("keygen peer --out a.pem", 2, &["cannot be used with"]);
     place.fails("init lab --genesis sealnet://a:1 --network a", 2, &["which key must answer"]);
     place.fails("init lab --network Lab", 2, &["no network name"]);
-    place.fails("init lab --listen 7000", 2, &["--listen"]);
+    place.fails("init lab --listen 7400", 2, &["--listen"]);
     place.fails("verify file", 2, &["--network"]);
     place.fails("chekc config/peer.toml", 2, &["check"]);
     place.fails("--log loud id", 2, &["debug"]);
@@ -204,16 +204,16 @@ fn check_says_what_a_node_would_do() {
     let place = Place::with_keys();
     let id = read_id_file(&place.path("keys/genesis.id")).unwrap();
     let printed = place.done("check config/peer.toml");
-    for words in ["right", "demo (secure)", "127.0.0.1:7001", &format!("sealnet://{id}@127.0.0.1:7000"), "local"] {
+    for words in ["right", "demo (secure)", "127.0.0.1:7401", &format!("sealnet://{id}@127.0.0.1:7400"), "local"] {
         assert!(printed.contains(words), "no {words:?} in: {printed}");
     }
     assert!(place.done("check config/genesis.toml").contains("as the first node"));
     let facts = place.json("check config/peer.toml");
-    assert_eq!(facts["genesis"], serde_json::json!([format!("sealnet://{id}@127.0.0.1:7000")]));
+    assert_eq!(facts["genesis"], serde_json::json!([format!("sealnet://{id}@127.0.0.1:7400")]));
     assert_eq!((&facts["plain"], &facts["network_key"]), (&false.into(), &false.into()));
 
     // The same list on all nodes: the one that stands in it leaves itself out.
-    let list = "genesis = [{ address = \"127.0.0.1:7000\", id_file = \"../keys/genesis.id\" }]\n";
+    let list = "genesis = [{ address = \"127.0.0.1:7400\", id_file = \"../keys/genesis.id\" }]\n";
     let text = fs::read_to_string(place.path("config/genesis.toml")).unwrap();
     place.write("config/genesis.toml", &format!("{text}{list}"));
     assert_eq!(place.json("check config/genesis.toml")["genesis"], serde_json::json!([]));
@@ -289,7 +289,7 @@ fn init_makes_a_network_and_its_members() {
     assert_eq!(genesis.network().as_str(), network);
     place.done("check lab/config/genesis.toml");
 
-    let address = format!("sealnet://{}@127.0.0.1:7000", made["id"].as_str().unwrap());
+    let address = format!("sealnet://{}@127.0.0.1:7400", made["id"].as_str().unwrap());
     let member = format!("init office --network {network} --genesis {address}");
     let printed = place.done(&format!("{member} --listen 127.0.0.1:7009"));
     assert!(printed.contains("office/config/peer.toml") && printed.contains("sealnet check"), "{printed}");

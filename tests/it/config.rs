@@ -51,8 +51,8 @@ fn the_full_example_says_the_defaults_and_all_of_them() {
     let folder = committed();
     keygen(&folder, "genesis.pem");
     let full = load(&folder, "full.toml").unwrap();
-    let minimal = "network = \"demo\"\nidentity = \"../keys/peer.pem\"\nlisten = \"0.0.0.0:7001\"\n\
-                   genesis = [{ address = \"127.0.0.1:7000\", id_file = \"../keys/genesis.id\" }]\n";
+    let minimal = "network = \"demo\"\nidentity = \"../keys/peer.pem\"\nlisten = \"0.0.0.0:7401\"\n\
+                   genesis = [{ address = \"127.0.0.1:7400\", id_file = \"../keys/genesis.id\" }]\n";
     let file = folder.path().join("config/minimal.toml");
     fs::write(&file, minimal).unwrap();
     let mut minimal = format!("{:?}", Config::load(&file).unwrap());

@@ -31,7 +31,7 @@ fn id(n: u8) -> NodeId {
 }
 
 fn address(n: u8) -> SocketAddr {
-    SocketAddr::from(([10, 0, 0, n], 7000))
+    SocketAddr::from(([10, 0, 0, n], 7400))
 }
 
 fn wall(micros: i64) -> Timestamp {

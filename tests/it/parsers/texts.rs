@@ -129,8 +129,8 @@ proptest! {
 
     #[test]
     fn a_damaged_configuration_never_panics(damage in super::damage()) {
-        let good = "network = \"demo\"\nidentity = \"peer.pem\"\nlisten = \"127.0.0.1:7001\"\npreset = \"lan\"\n\
-                    advertise = [\"192.0.2.1:7001\"]\n[links]\ntarget = 3\nping_after = \"1s\"\n[log]\nkeep = \"2h\"\n\
+        let good = "network = \"demo\"\nidentity = \"peer.pem\"\nlisten = \"127.0.0.1:7401\"\npreset = \"lan\"\n\
+                    advertise = [\"192.0.2.1:7401\"]\n[links]\ntarget = 3\nping_after = \"1s\"\n[log]\nkeep = \"2h\"\n\
                     max_size = \"1GiB\"\n[access]\nmode = \"open\"\n";
         prop_assert!(Config::parse(good, Path::new("")).is_ok());
         let text = damage.to(good.as_bytes());
