@@ -78,7 +78,7 @@ fn the_published_hellos_are_read_as_the_files_say() {
         valid("the example of the record", r#"{"agent":"example/1","max_version":1,"time":1700000000000000}"#),
         valid(
             "the protocol page's",
-            r#"{"agent":"sealnet/0.1.0","time":1700000000000000,"max_version":1,"listen":["192.0.2.7:7400","[2001:db8::7]:7400"],"features":[],"apps":{"chat":"1"}}"#,
+            r#"{"agent":"sealnet/0.1.0","time":1700000000000000,"max_version":1,"listen":["192.0.2.7:7000","[2001:db8::7]:7000"],"features":[],"apps":{"chat":"1"}}"#,
         ),
         valid(
             "white space, escapes and another order",

@@ -39,7 +39,7 @@ struct Invalid {
     body: Shown,
 }
 
-const PAGE: &str = r#"{"addresses":["192.0.2.7:7400"],"links":["8139770ea87d175f"],"features":[],"apps":{"chat":"1"},"epoch":0,"period":213}"#;
+const PAGE: &str = r#"{"addresses":["192.0.2.7:7000"],"links":["8139770ea87d175f"],"features":[],"apps":{"chat":"1"},"epoch":0,"period":213}"#;
 
 fn valid(what: &'static str, text: &str) -> Valid {
     let presence = Presence::decode(text.as_bytes()).unwrap_or_else(|error| panic!("{what}: {error}"));
