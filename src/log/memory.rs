@@ -74,9 +74,7 @@ impl Log for MemoryLog {
         let lifetime = Duration::from(envelope.lifetime()).min(self.settings.keep);
         let expires =
             if envelope.lifetime().is_live_only() { now.plus(LIVE_FOR) } else { envelope.time().plus(lifetime) };
-        // A received envelope is a view into a buffer it shares with all that was received with it: a copy of its own
-        // costs less than holding that buffer for a day.
-        let stored = Stored { envelope: envelope.compact(), expires };
+        let stored = Stored { envelope: envelope.clone(), expires };
         let mut contents = self.lock();
         if let Some(position) = contents.by_id.get(&envelope.id()) {
             return Ok(Position::new(*position));

@@ -34,6 +34,9 @@ impl Offer {
     }
 }
 
+/// Envelopes from this size on, in bytes, stay in the buffer they were received in.
+const SHARES_BUFFER: usize = 32 << 10;
+
 /// A ticket with the outcome of its verification.
 #[derive(Debug)]
 pub struct Judged {
@@ -54,6 +57,9 @@ impl Judged {
     pub fn by(scheme: &dyn Scheme, ticket: Ticket, envelope: Envelope) -> Self {
         let outcome = match scheme.verify(envelope.clone()) {
             Ok(verified) => {
+                // A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its
+                // own, once, for log, outboxes and member table alike; a large one is most of its buffer anyway.
+                let verified = if verified.size() < SHARES_BUFFER { verified.compact() } else { verified };
                 let content = Content::of(&verified);
                 Outcome::Good(verified, content)
             }

@@ -104,8 +104,7 @@ impl Members {
         self.name_links(presence.as_ref(), true);
         let expires = index::live_until(envelope.time(), envelope.lifetime(), keep);
         let state = if presence.is_some() { MemberState::Present } else { MemberState::Gone };
-        // A buffer of its own: the received one holds much else, and a presence stays long.
-        let envelope = envelope.compact();
+        let envelope = envelope.clone();
         self.ids.insert(envelope.id(), sender);
         let known_since = self.slots.get(&sender).map_or(now, |old| old.known_since);
         let slot = Slot { envelope, presence, expires, known_since, unnamed_since: None, state };
