@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use crate::identity::{NodeAddress, NodeId};
 use crate::link::{self, Halves, LinkError, Outbox};
 use crate::overlay::{DialId, Direction, Reason, Target};
-use crate::wire::Goodbye;
+use crate::wire::{Goodbye, Hello};
 
 use super::Event;
 use super::link_task::{self, Established};
@@ -66,7 +66,11 @@ impl Failed {
 
 async fn set_up_target(shared: &Arc<Shared>, dial: DialId, target: &Target) -> Result<Established, Failed> {
     match target {
-        Target::Member { id, address } => set_up(shared, Some(dial), Some(*id), *address).await,
+        Target::Member { id, address } => {
+            let made = set_up(shared, Some(dial), Some(*id), *address, false).await;
+            made.map_err(|failed| failed.at(*address))
+        }
+        Target::Renewal { id, address } => set_up(shared, Some(dial), Some(*id), *address, true).await,
         Target::Genesis(place) => match shared.genesis.get(*place) {
             Some(address) => set_up_address(shared, Some(dial), address).await,
             None => Err(Failed::new(Reason::UnknownHost, "there is no such genesis node")),
@@ -86,7 +90,7 @@ pub(super) async fn set_up_address(
         format_args!("the host {} is unknown; check its spelling and this machine's name service", address.host()),
     ));
     for remote in resolved.unwrap_or_default() {
-        outcome = set_up(shared, dial, address.id(), remote).await.map_err(|failed| failed.at(remote));
+        outcome = set_up(shared, dial, address.id(), remote, false).await.map_err(|failed| failed.at(remote));
         if !matches!(outcome, Err(Failed { reason: Reason::Unreachable, .. })) {
             break;
         }
@@ -104,16 +108,17 @@ async fn set_up(
     dial: Option<DialId>,
     expected: Option<NodeId>,
     remote: SocketAddr,
+    renew: bool,
 ) -> Result<Established, Failed> {
     let connected = tokio::time::timeout(CONNECT, TcpStream::connect(remote)).await;
     let unreachable = |why: &dyn ToString| Failed::new(Reason::Unreachable, why.to_string());
     let stream = connected.map_err(|_| unreachable(&"nothing answers"))?.map_err(|error| unreachable(&error))?;
     // It only costs latency if the system refuses.
     let _ = stream.set_nodelay(true);
-    let hello = shared.hello_at(stream.local_addr().ok());
+    let hello = Hello { renew, ..shared.hello_at(stream.local_addr().ok()) };
     let admit = link_task::admit(shared);
     let link = link::connect(&*shared.channel, Halves::from(stream), expected, &hello, &admit).await;
-    let link = link.inspect_err(|error| link_task::blame_stranger(shared, error))?;
+    let link = link?;
     match link_task::register(shared, dial, link.peer, Direction::Outbound, remote, &link.hello) {
         Ok(registered) => Ok(registered.established(link)),
         Err(refused) => {

@@ -32,14 +32,6 @@ pub(super) fn admit(shared: &Arc<Shared>) -> impl Fn(&NodeId) -> bool + Send + S
     }
 }
 
-/// A peer that proved who it is and then broke the grammar answers for it, though there is no link yet.
-pub(super) fn blame_stranger(shared: &Shared, error: &LinkError) {
-    if let (true, Some(peer)) = (error.blames_peer(), error.peer()) {
-        let now = shared.now();
-        shared.with_core(|core| core.blame_node(now, peer, Offence::BadFrame, reason_of(error)));
-    }
-}
-
 /// A link the core took, before its connection is ready.
 #[derive(Debug)]
 pub(super) struct Registered {
@@ -173,6 +165,7 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         handle: &registered.handle,
         batch: Batch::default(),
         answers: Answers::default(),
+        asked_to_renew: false,
     };
     loop {
         // First: frames may have come together with the HELLO.
@@ -184,7 +177,7 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
             reason = drained(&mut closing) => return reason,
         };
         match filled {
-            Ok(true) => {}
+            Ok(true) => task.renew_in_time(&reader),
             Ok(false) => return Reason::ConnectionLost,
             Err(error) => return task.failed(&error),
         }
@@ -212,6 +205,7 @@ struct ReadTask<'a> {
     handle: &'a LinkHandle,
     batch: Batch,
     answers: Answers,
+    asked_to_renew: bool,
 }
 
 impl ReadTask<'_> {
@@ -230,6 +224,15 @@ impl ReadTask<'_> {
         };
         self.flush();
         outcome
+    }
+
+    /// Long before the records of either direction are used up, the link is made anew.
+    fn renew_in_time(&mut self, reader: &Reader) {
+        if !self.asked_to_renew && (reader.needs_renewal() || self.handle.outbox.needs_renewal()) {
+            self.asked_to_renew = true;
+            let now = self.shared.now();
+            self.shared.with_core(|core| core.renew(now, self.id));
+        }
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), LinkError> {

@@ -105,6 +105,8 @@ pub(super) enum Timer {
     Have,
     /// Is the link alive?
     Ping(LinkId),
+    /// The link's keys have served long enough.
+    Renew(LinkId),
     /// The older of two links from the same node had its time to answer.
     Contest(LinkId),
 }
@@ -203,6 +205,7 @@ impl Core {
                 Timer::Ask => self.ask_due(now),
                 Timer::Have => self.announce_ids(now),
                 Timer::Ping(link) => self.look_alive(now, link),
+                Timer::Renew(link) => self.renew(now, link),
                 Timer::Contest(old) => self.decide_contest(old),
             }
         }

@@ -3,13 +3,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
-use rand::RngExt;
-use rand::seq::IndexedRandom;
-
 use crate::envelope::{EnvelopeId, Timestamp};
 use crate::identity::NodeId;
-use crate::wire::{Frame, Goodbye, GoodbyeCode, PeersWanted, WhichPeers};
+use crate::wire::{Frame, Goodbye, GoodbyeCode};
 
 use super::addresses::Trust;
 use super::asking::Served;
@@ -19,8 +15,6 @@ use super::output::{CoreEvent, DialId, Direction, LinkId, Output, Target};
 use super::standing::Offence;
 use super::{Core, Instant, Now, Reason, TIME_TOLERANCE};
 
-/// How long the older of two links from one node has to show that it is alive.
-const CONTEST: Duration = Duration::from_secs(2);
 /// PINGs that are answered in one go, and one more in this time.
 const PONG_BURST: u32 = 4;
 const PONG_EVERY: Duration = Duration::from_millis(500);
@@ -75,7 +69,7 @@ pub(super) struct Link {
     /// The last sign of life.
     pub(super) heard: Instant,
     /// A newer link wants its place, and nothing was heard since.
-    contested: bool,
+    pub(super) contested: bool,
     /// Opened to join or check in: told good-bye when there are links enough without it.
     pub(super) genesis: bool,
     /// A check-in: closed at this time.
@@ -83,17 +77,17 @@ pub(super) struct Link {
     /// Good-bye was said: nothing new goes out.
     pub(super) closing: bool,
     /// Why, which the end of the connection does not tell.
-    close_reason: Option<Reason>,
+    pub(super) close_reason: Option<Reason>,
     /// When this node last asked it for members.
     pub(super) asked: Option<Instant>,
     /// Questions for members that are not answered yet.
     pub(super) awaiting_peers: u8,
     pub(super) served: Served,
     pub(super) to_announce: Vec<EnvelopeId>,
-    ping: Option<(u64, Instant)>,
-    round_trip: Option<Duration>,
-    pongs: TokenBucket,
-    peers_answers: TokenBucket,
+    pub(super) ping: Option<(u64, Instant)>,
+    pub(super) round_trip: Option<Duration>,
+    pub(super) pongs: TokenBucket,
+    pub(super) peers_answers: TokenBucket,
 }
 
 /// Why a connection that was set up does not become a link, and what the other node is told.
@@ -132,7 +126,7 @@ impl Core {
         } else if let Err(reason) = self.admit(now, &opening.peer) {
             Err(Refused { reason, goodbye: (reason == Reason::Barred).then_some(GoodbyeCode::Barred) })
         } else {
-            self.make_room(now, &opening)
+            self.make_room(now, &opening, matches!(target, Some(Target::Renewal { .. })))
         };
         if let Err(refused) = outcome {
             self.counts.count(refused.reason);
@@ -143,8 +137,9 @@ impl Core {
         Ok(())
     }
 
-    /// Settles which of two links between the same nodes stays, and whether there is room.
-    fn make_room(&mut self, now: Now, opening: &Opening) -> Result<(), Refused> {
+    /// Settles which of two links between the same nodes stays, and whether there is room. `renews`: this node opened it to
+    /// take the older one's place.
+    fn make_room(&mut self, now: Now, opening: &Opening, renews: bool) -> Result<(), Refused> {
         let twins = self.links.iter().filter(|(_, link)| link.peer == opening.peer && !link.closing);
         let twins: Vec<(LinkId, Direction)> = twins.map(|(id, link)| (*id, link.direction)).collect();
         let initiator = |direction| if direction == Direction::Outbound { self.own } else { opening.peer };
@@ -167,7 +162,7 @@ impl Core {
                     duplicate
                 }
             }
-            [(old, _)] if opening.renew => {
+            [(old, _)] if renews || (opening.renew && self.may_be_renewed(now, old)) => {
                 self.close(old, Some(GoodbyeCode::Renewed), Reason::Renewed);
                 Ok(())
             }
@@ -181,18 +176,14 @@ impl Core {
         }
     }
 
-    /// Gives a link a moment to show that it is alive.
-    fn contest(&mut self, now: Now, old: LinkId) {
-        if let Some(link) = self.links.get_mut(&old) {
-            link.contested = true;
-        }
-        self.send_ping(now, old);
-        self.timers.set(Timer::Contest(old), now.instant + CONTEST);
-    }
-
     fn add_link(&mut self, now: Now, opening: &Opening, target: Option<Target>) {
         let Opening { link, peer, direction, remote, .. } = *opening;
-        let genesis = matches!(target, Some(Target::Genesis(_)));
+        let genesis = match target {
+            Some(Target::Genesis(_)) => true,
+            // What the older one was for, the newer one is.
+            Some(Target::Renewal { .. }) => self.links.values().any(|link| link.peer == peer && link.genesis),
+            _ => false,
+        };
         if let Some(Target::Genesis(place)) = target
             && let Some(genesis) = self.genesis.get_mut(place)
         {
@@ -230,6 +221,7 @@ impl Core {
         self.event(CoreEvent::LinkOpened { link, peer, direction, remote });
         self.check_clock(now, peer, opening.time);
         self.timers.set(Timer::Ping(link), now.instant + self.settings.ping_after);
+        self.schedule_renewal(now, link);
         self.send_ping(now, link);
         self.tell_what_is_here(link);
         self.joining_link_opened(now, link, target.as_ref());
@@ -264,6 +256,8 @@ impl Core {
         match &target {
             // Somebody else lives there now.
             Target::Member { id, address } if reason == Reason::WrongIdentity => self.addresses.disprove(id, *address),
+            // The link goes on as it is; its timer tries again.
+            Target::Renewal { .. } => {}
             Target::Member { id, .. } if reason == Reason::PeerFull => {
                 self.addresses.full(id, &self.settings, now.instant);
             }
@@ -285,6 +279,7 @@ impl Core {
 
     fn retry_later(&mut self, now: Now, target: &Target) {
         match target {
+            Target::Renewal { .. } => {}
             Target::Member { id, address } => self.addresses.failed(id, *address, &self.settings, now.instant),
             Target::Genesis(place) => {
                 let (first, most) = (self.settings.retry_first, self.settings.retry_most);
@@ -302,6 +297,7 @@ impl Core {
         let Some(link) = self.links.remove(&id) else { return };
         self.timers.clear(Timer::Ping(id));
         self.timers.clear(Timer::Contest(id));
+        self.timers.clear(Timer::Renew(id));
         self.asking.link_closed(id);
         if !link.closing {
             self.counts.count(reason);
@@ -358,64 +354,6 @@ impl Core {
         }
     }
 
-    fn pong(&mut self, now: Now, from: LinkId, nonce: [u8; 8]) {
-        let Some(link) = self.links.get_mut(&from) else { return };
-        if link.pongs.take(now.instant) {
-            self.send(from, Frame::Pong(nonce));
-        }
-    }
-
-    fn ponged(&mut self, now: Now, from: LinkId, nonce: u64) {
-        let Some(link) = self.links.get_mut(&from) else { return };
-        if let Some((_, sent)) = link.ping.take_if(|(asked, _)| *asked == nonce) {
-            let round_trip = now.instant.since(sent);
-            link.round_trip = Some(round_trip);
-            let peer = link.peer;
-            self.event(CoreEvent::Latency { link: from, peer, round_trip });
-        }
-    }
-
-    /// Asks a link for a sign of life; the answer comes as [`CoreEvent::Latency`].
-    pub fn send_ping(&mut self, now: Now, link: LinkId) {
-        let nonce: u64 = self.rng.random();
-        if let Some(state) = self.links.get_mut(&link) {
-            state.ping = Some((nonce, now.instant));
-        }
-        self.send(link, Frame::Ping(nonce.to_be_bytes()));
-    }
-
-    /// Rings while a link is open: asks a silent one for a sign of life, and closes a dead one.
-    pub(super) fn look_alive(&mut self, now: Now, id: LinkId) {
-        let Some(link) = self.links.get(&id) else { return };
-        let dead_at = link.heard + self.settings.dead_after;
-        if now.instant >= dead_at {
-            self.close(id, None, Reason::Silent);
-            return;
-        }
-        let ping_at = link.heard + self.settings.ping_after;
-        if now.instant >= ping_at {
-            self.send_ping(now, id);
-            // Not only when it would be dead: an answer is to be followed by the next question in time.
-            self.timers.set(Timer::Ping(id), dead_at.min(now.instant + self.settings.ping_after));
-        } else {
-            self.timers.set(Timer::Ping(id), ping_at);
-        }
-    }
-
-    /// The older of two links from the same node had its time: did it answer?
-    pub(super) fn decide_contest(&mut self, old: LinkId) {
-        let Some(link) = self.links.get(&old) else { return };
-        // Not by the clock: a timer that rings late must not make a living link look dead.
-        let answered = !link.contested;
-        let newer = self.links.iter().find(|(id, other)| **id > old && other.peer == link.peer && !other.closing);
-        match newer.map(|(id, _)| *id) {
-            Some(newer) if answered => self.close(newer, Some(GoodbyeCode::Duplicate), Reason::DuplicateLink),
-            _ if answered => {}
-            Some(_) => self.close(old, Some(GoodbyeCode::Duplicate), Reason::Silent),
-            None => self.close(old, None, Reason::Silent),
-        }
-    }
-
     /// Begins to close a link: what is queued still goes out.
     pub fn close(&mut self, id: LinkId, goodbye: Option<GoodbyeCode>, reason: Reason) {
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) else { return };
@@ -432,13 +370,7 @@ impl Core {
 
     /// Notes what no honest node does; closes the links of a node that is barred now.
     pub fn blame(&mut self, now: Now, link: LinkId, offence: Offence, reason: Reason) {
-        if let Some(peer) = self.links.get(&link).map(|link| link.peer) {
-            self.blame_node(now, peer, offence, reason);
-        }
-    }
-
-    /// Notes an offence of a node that is not linked (yet).
-    pub fn blame_node(&mut self, now: Now, peer: NodeId, offence: Offence, reason: Reason) {
+        let Some(peer) = self.links.get(&link).map(|link| link.peer) else { return };
         if self.standing.blame(peer, offence, now.instant) {
             let theirs: Vec<_> = self.links.iter().filter(|(_, link)| link.peer == peer).map(|(id, _)| *id).collect();
             self.event(CoreEvent::Barred { peer, reason });
@@ -446,59 +378,6 @@ impl Core {
                 self.close(link, None, reason);
             }
         }
-    }
-
-    /// Members for a neighbour that asks, within its allowance: only such as this node shook hands with lately.
-    fn answer_peers(&mut self, now: Now, from: LinkId, wanted: PeersWanted) {
-        let Some(link) = self.links.get_mut(&from) else { return };
-        let asker = link.peer;
-        if link.closing {
-            return;
-        }
-        if !link.peers_answers.take(now.instant) {
-            // An empty answer is an answer: the asker need not wait.
-            self.send(from, Frame::Peers(Bytes::new()));
-            return;
-        }
-        let vouched = |id: &NodeId| {
-            let presence = self.members.presence(id).map(|(presence, _)| &presence.addresses);
-            let announced = |address: &SocketAddr| presence.is_some_and(|addresses| addresses.contains(address));
-            *id != asker && *id != self.own && self.addresses.proven(id, now.instant).any(|address| announced(&address))
-        };
-        let candidates: Vec<NodeId> = match wanted.which() {
-            WhichPeers::YourNeighbours => self.links.values().map(|link| link.peer).filter(vouched).collect(),
-            WhichPeers::RandomMembers => self.members.ids().filter(vouched).collect(),
-        };
-        let chosen: Vec<NodeId> = candidates.sample(&mut self.rng, wanted.count().into()).copied().collect();
-        let envelopes: Vec<Bytes> = self.members.presences(chosen).collect();
-        // One answer to one question: sixteen presences of the largest size fit into one frame.
-        let answer = Frame::peers(envelopes).unwrap_or_default().into_iter().next();
-        self.send(from, answer.unwrap_or(Frame::Peers(Bytes::new())));
-    }
-
-    /// A PEERS frame was read completely, its envelopes were offered. One that answers no question breaks the grammar.
-    pub fn peers_answered(&mut self, now: Now, from: LinkId) {
-        self.heard(now, from);
-        let Some(link) = self.links.get_mut(&from) else { return };
-        if link.awaiting_peers == 0 {
-            self.blame(now, from, Offence::BadFrame, Reason::BadFrame);
-            return;
-        }
-        link.awaiting_peers -= 1;
-        let visit_since = link.visit_until.map(|_| link.opened);
-        self.joining_peers_answered(now, from);
-        if let Some(since) = visit_since {
-            self.link_with_strangers(now, since);
-        }
-        self.maintain(now);
-    }
-
-    /// Asks a neighbour for members.
-    pub(super) fn ask_peers(&mut self, now: Now, of: LinkId, which: WhichPeers) {
-        if let Some(link) = self.links.get_mut(&of) {
-            (link.asked, link.awaiting_peers) = (Some(now.instant), link.awaiting_peers.saturating_add(1));
-        }
-        self.send(of, Frame::PeersWanted(PeersWanted::new(which, PeersWanted::MAX_COUNT)));
     }
 
     /// Every open link, in the order they were opened.

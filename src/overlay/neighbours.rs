@@ -126,7 +126,7 @@ impl Core {
     /// Who is linked already, or being dialled.
     fn busy(&self) -> BTreeSet<NodeId> {
         let dialled = self.dials.values().filter_map(|target| match target {
-            Target::Member { id, .. } => Some(*id),
+            Target::Member { id, .. } | Target::Renewal { id, .. } => Some(*id),
             Target::Genesis(place) => self.genesis.get(*place).and_then(|genesis| genesis.id),
         });
         self.links.values().map(|link| link.peer).chain(dialled).collect()

@@ -38,6 +38,13 @@ pub enum Target {
         /// Where.
         address: SocketAddr,
     },
+    /// The node at the other end of a link whose keys have served long enough: HELLO says `renew`.
+    Renewal {
+        /// Who must answer.
+        id: NodeId,
+        /// Where.
+        address: SocketAddr,
+    },
 }
 
 /// Something for the host to do. It acts on them in order, after it has let go of the core.

@@ -109,11 +109,13 @@ impl Simulation {
         let Some(connection) = self.network.connections.get(&id) else { return Err(None) };
         let (own, peer) = (connection.end(side).node.place, connection.end(side.other()).node.place);
         let direction = if side == Side::Initiator { Direction::Outbound } else { Direction::Inbound };
+        // The initiator's HELLO says so; its own core knows from the dial.
+        let renew = connection.renew && side == Side::Responder;
         let (now, time) = (self.now_at(own), self.now_at(peer).wall);
         let (peer_id, listen) = (self.nodes[peer].id, vec![self.nodes[peer].address]);
         let Some(running) = self.nodes[own].running.as_mut() else { return Err(None) };
         let link = running.new_link();
-        let opening = Opening { link, dial, peer: peer_id, direction, remote, listen, time, renew: false };
+        let opening = Opening { link, dial, peer: peer_id, direction, remote, listen, time, renew };
         let outcome = running.core.get_mut().link_opened(now, opening);
         let what = if outcome.is_ok() { "open" } else { "refuse" };
         self.digest.note(self.now, own, what, peer_id.as_bytes());
@@ -300,8 +302,11 @@ impl Simulation {
         let node = NodeRef { place, life: self.nodes[place].life };
         let (to, expected) = match target {
             Target::Genesis(number) => (self.genesis_of(place).get(number).copied(), None),
-            Target::Member { id, address } => (self.by_address.get(&address).copied(), Some(id)),
+            Target::Member { id, address } | Target::Renewal { id, address } => {
+                (self.by_address.get(&address).copied(), Some(id))
+            }
         };
+        let renew = matches!(target, Target::Renewal { .. });
         let latency = self.network.draw_latency(&mut self.rng);
         let round_trip = latency * 2;
         let fail = |sim: &mut Self, after: Duration, reason| {
@@ -318,7 +323,7 @@ impl Simulation {
             return fail(self, round_trip * 2, Reason::WrongIdentity);
         }
         let responder = NodeRef { place: to, life: self.nodes[to].life };
-        let id = self.network.connect(node, responder, dial, latency);
+        let id = self.network.connect((node, responder), dial, renew, latency);
         self.queue.put(self.now + round_trip + latency, Event::Reach(id));
     }
 

@@ -68,6 +68,8 @@ fn lane(frame: &Frame) -> usize {
 #[derive(Debug)]
 pub(super) struct Connection {
     pub(super) dial: DialId,
+    /// It is to take an older link's place.
+    pub(super) renew: bool,
     pub(super) latency: Duration,
     initiator: End,
     responder: End,
@@ -121,11 +123,17 @@ impl Network {
     }
 
     /// A new connection between two running nodes.
-    pub(super) fn connect(&mut self, from: NodeRef, to: NodeRef, dial: DialId, latency: Duration) -> ConnectionId {
+    pub(super) fn connect(
+        &mut self,
+        (from, to): (NodeRef, NodeRef),
+        dial: DialId,
+        renew: bool,
+        latency: Duration,
+    ) -> ConnectionId {
         let id = ConnectionId(self.next);
         self.next += 1;
         let end = |node| End { node, stage: Stage::Pending, last_arrival: [Instant::default(); LANES] };
-        self.connections.insert(id, Connection { dial, latency, initiator: end(from), responder: end(to) });
+        self.connections.insert(id, Connection { dial, renew, latency, initiator: end(from), responder: end(to) });
         id
     }
 

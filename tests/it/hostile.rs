@@ -203,9 +203,9 @@ async fn a_forged_copy_with_the_same_id_neither_hides_the_real_one_nor_makes_it_
     forged[last - 40] ^= 1; // within R: the id is the same
     let before = node.status().verifications;
     forger.send(Frame::Broadcast(forged.into()));
+    until("the forgery is judged first", &[&node], || node.status().reasons.get(Reason::BadSignature) == 1).await;
     honest.send(Frame::Broadcast(envelope.as_bytes().clone()));
     assert_eq!(next_text(&mut chat).await, "real");
-    until("both are judged", &[&node], || node.status().reasons.get(Reason::BadSignature) == 1).await;
     // One for the forgery, charged to the forger; one for the message.
     assert_eq!(node.status().verifications - before, 2);
 }

@@ -348,3 +348,20 @@ fn nodes_that_come_and_go_leave_no_trace_and_the_others_miss_nothing() {
         }
     }
 }
+
+#[test]
+fn links_get_new_keys_once_a_day_and_nothing_is_lost_meanwhile() {
+    let mut sim = joined(Settings { nodes: 4, scheme: SchemeKind::Open, ..Settings::default() });
+    let before = link_openings(&sim);
+    // Up to 24 h ± 10 % each link is made anew once, some twice in 27 h; somebody talks all the time.
+    for hour in 0..27 * 4 {
+        sim.run_for(900 * SECOND);
+        everybody_gets_everything_once(&mut sim, &[hour % 4], 1);
+    }
+    let renewed = link_openings(&sim) - before;
+    assert!((12..=24).contains(&renewed), "six links have two ends each, and these were opened: {renewed}");
+    for node in 0..4 {
+        assert!(count(&sim, node, Reason::Renewed) > 0);
+        assert_eq!(sim.links(node).len(), 3);
+    }
+}

@@ -86,9 +86,50 @@ fn of_two_links_this_node_opened_the_other_node_chooses() {
 fn a_renewed_link_takes_the_older_ones_place() {
     let mut node = Alone::new();
     let old = node.linked(1);
+    // Kept alive for the ten minutes before which nobody may renew.
+    for _ in 0..=600 {
+        node.wait(1_000);
+        node.frame(old, Frame::Ping([0; 8]));
+    }
     let opening = Opening { renew: true, ..node.opening(1, Direction::Inbound) };
     assert_eq!(refused(&mut node, opening), None);
     assert_eq!(closed(&node.outputs()), [(old, Some(GoodbyeCode::Renewed), Reason::Renewed)]);
+}
+
+#[test]
+fn a_link_is_not_renewed_more_often_than_every_ten_minutes() {
+    let mut node = Alone::new();
+    node.linked(1);
+    let opening = Opening { renew: true, ..node.opening(1, Direction::Inbound) };
+    assert_eq!(refused(&mut node, opening), None);
+    assert_eq!(
+        closed(&node.outputs()),
+        [],
+        "it is a second link like any other: the older one may prove that it lives"
+    );
+}
+
+#[test]
+fn who_opened_a_link_renews_it_and_keeps_it_until_the_newer_one_is_open() {
+    let mut node = Alone::new();
+    let opening = node.opening(1, Direction::Outbound);
+    let (old, remote) = (opening.link, opening.remote);
+    assert_eq!(refused(&mut node, opening), None);
+    node.outputs();
+    node.core.renew(node.now(), old);
+    let outputs = node.outputs();
+    let [Output::Dial { dial, target }] = &outputs[..] else { panic!("{outputs:?}") };
+    assert_eq!(*target, Target::Renewal { id: id(1), address: remote });
+    assert_eq!(node.core.link_with(&id(1)), Some(old));
+    let opening = Opening { dial: Some(*dial), ..node.opening(1, Direction::Outbound) };
+    let newer = opening.link;
+    assert_eq!(refused(&mut node, opening), None);
+    assert_eq!(closed(&node.outputs()), [(old, Some(GoodbyeCode::Renewed), Reason::Renewed)]);
+    assert_eq!(node.core.link_with(&id(1)), Some(newer));
+
+    let inbound = node.linked(2);
+    node.core.renew(node.now(), inbound);
+    assert!(node.outputs().is_empty(), "the other node opened it, and renews it");
 }
 
 #[test]
