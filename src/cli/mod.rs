@@ -9,6 +9,7 @@ mod id;
 mod init;
 mod key_name;
 mod keygen;
+mod log;
 mod output;
 mod run;
 mod runtime;
@@ -18,8 +19,6 @@ use std::io;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
-
 use output::{Out, complain};
 
 pub use escape::{Escaped, escape};
@@ -30,7 +29,7 @@ pub use escape::{Escaped, escape};
 struct Cli {
     /// Log to standard error: error, warn, info, debug, trace, or like sealnet::overlay=debug [default: warn, or the
     /// variable SEALNET_LOG]
-    #[arg(long, global = true, value_name = "LEVEL", value_parser = parse_filter)]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = log::parse)]
     log: Option<String>,
 
     #[command(subcommand)]
@@ -112,7 +111,7 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    if let Err(why) = start_log(cli.log) {
+    if let Err(why) = log::start(cli.log) {
         complain(&why);
         return ExitCode::from(2);
     }
@@ -127,33 +126,6 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Sends the library's traces to standard error.
-fn start_log(filter: Option<String>) -> Result<(), String> {
-    let filter = match (filter, std::env::var("SEALNET_LOG")) {
-        (Some(filter), _) => filter,
-        (None, Ok(variable)) if !variable.is_empty() => {
-            parse_filter(&variable).map_err(|why| format!("the variable SEALNET_LOG is wrong: {why}"))?
-        }
-        _ => "warn".to_owned(),
-    };
-    let filter = EnvFilter::try_new(filter).map_err(|error| error.to_string())?;
-    let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    // A program that calls `main` may have its own subscriber already; then that one is right.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(colours).try_init();
-    Ok(())
-}
-
-fn parse_filter(text: &str) -> Result<String, String> {
-    // A lone word that is no level would be taken as the name of a module, and nothing be logged.
-    let is_word = text.bytes().all(|b| b.is_ascii_alphanumeric());
-    if text.is_empty() || is_word && text.parse::<tracing::level_filters::LevelFilter>().is_err() {
-        return Err(
-            "write error, warn, info, debug, trace or off, or directives like sealnet::overlay=debug".to_owned()
-        );
-    }
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -172,16 +144,6 @@ mod tests {
             for argument in command.get_arguments() {
                 assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
             }
-        }
-    }
-
-    #[test]
-    fn levels_of_the_log_are_checked() {
-        for good in ["debug", "OFF", "sealnet=debug", "sealnet::overlay=trace,warn"] {
-            assert_eq!(parse_filter(good).as_deref(), Ok(good));
-        }
-        for bad in ["loud", "sealnet=loud", ""] {
-            assert!(parse_filter(bad).is_err(), "{bad}");
         }
     }
 }

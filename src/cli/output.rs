@@ -1,7 +1,7 @@
 //! What commands print: for a person aligned and, on a terminal, coloured; for a program JSON, one object on a line.
 
 use std::fmt::{self, Display};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
@@ -30,11 +30,6 @@ impl Out {
     /// One line.
     pub(super) fn line(&mut self, line: impl Display) -> Result<(), Failure> {
         writeln!(self.stream, "{line}").map_err(Failure::of_writing)
-    }
-
-    /// Text that does not end its line.
-    pub(super) fn part(&mut self, text: &str) -> Result<(), Failure> {
-        write!(self.stream, "{text}").map_err(Failure::of_writing)
     }
 
     /// The facts as one JSON object on a line.
@@ -90,6 +85,16 @@ impl Display for Beginning<'_> {
             None => f.write_str(self.text),
         }
     }
+}
+
+/// How many characters a line may have: those of the terminal; in a file or a pipe, as many as it takes.
+pub(super) fn width() -> usize {
+    if !io::stdout().is_terminal() {
+        return usize::MAX;
+    }
+    // A terminal that does not know its width says 0.
+    let columns = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| size.ws_col);
+    if columns == 0 { 80 } else { columns.into() }
 }
 
 /// Says on standard error why a command failed. Nobody may be reading: then there is nobody to tell.

@@ -1,6 +1,7 @@
 //! `sealnet run`: a node from a configuration file, until it is stopped.
 
-mod prompt;
+mod commands;
+mod editor;
 mod show;
 
 use std::collections::BTreeMap;
@@ -11,19 +12,20 @@ use clap::Args;
 use tokio::sync::mpsc;
 
 use super::Failure;
-use super::output::Out;
+use super::output::{Out, width};
 use super::runtime::{asked_to_stop, block_on};
 use crate::config::Config;
 use crate::node::{Event, Events, Item, Node, SecureNode, Subscription};
 use crate::overlay::{Reason, Target};
 
-use prompt::{Command, Done};
+use commands::{Command, Replies};
 use show::Screen;
 
 /// Run the node a configuration describes, until it is stopped with Ctrl-C.
 ///
 /// On a terminal every line you type is broadcast to the whole network; lines that begin with a slash are commands (/help
-/// shows them). Otherwise what happens is printed line by line, and lines read from standard input are broadcast too.
+/// shows them). Lines can be edited and called back with the arrow keys, until the program ends. Otherwise what happens is
+/// printed line by line, and the lines of standard input are read as if they were typed.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Run {
@@ -62,47 +64,41 @@ impl Run {
 
     async fn attend(&self, config: &Config, node: &Node, mut events: Events, out: &mut Out) -> Result<(), Failure> {
         let mut messages = node.subscribe_all().from_start();
-        let is_terminal = std::io::stdin().is_terminal();
-        let mut screen = Screen::new(out, node, self.json, is_terminal && !self.json);
-        screen.started()?;
-        let mut lines = read_lines();
-        let mut reading = true;
         let mut joining = Joining::of(config, node);
+        let Input { mut lines, editor, is_persons } = Input::open(node, self.json);
+        let mut screen = Screen::new(out, node, self.json, editor);
+        screen.started()?;
+        let (sender, mut replies) = mpsc::channel(64);
+        let obeying = async {
+            let replies = Replies { lines: sender, width: width() };
+            while let Some(line) = lines.next().await {
+                match Command::read(&line) {
+                    Ok(Command::Stop) => return,
+                    Ok(command) => command.obey(node, &self.title, &replies).await,
+                    Err(why) => replies.say(why).await,
+                }
+            }
+            // The end of a terminal's input is a person who leaves; that of a pipe means nothing more.
+            if !is_persons {
+                std::future::pending::<()>().await;
+            }
+        };
         let stop = asked_to_stop();
-        tokio::pin!(stop);
+        tokio::pin!(stop, obeying);
         loop {
-            screen.prompt()?;
             tokio::select! {
                 () = &mut stop => break,
+                () = &mut obeying => break,
                 Some(event) = events.next() => {
                     screen.event(&event)?;
                     joining.watch(&event)?;
                 }
                 Some(item) = messages.next() => screen.item(&item)?,
-                line = lines.recv(), if reading => match line {
-                    Some(line) => match self.obey(node, &mut screen, &line).await? {
-                        Done::GoOn => {}
-                        Done::Stop => break,
-                    },
-                    // The end of a terminal's input is a person who leaves; that of a pipe means nothing more.
-                    None if is_terminal => break,
-                    None => reading = false,
-                },
+                Some(reply) = replies.recv() => screen.say(reply)?,
             }
         }
         drain(&mut messages, &mut screen).await?;
         screen.stopping()
-    }
-
-    async fn obey(&self, node: &Node, screen: &mut Screen<'_>, line: &str) -> Result<Done, Failure> {
-        screen.entered();
-        match Command::read(line) {
-            Ok(command) => command.obey(node, &self.title, screen).await,
-            Err(why) => {
-                screen.say(&why)?;
-                Ok(Done::GoOn)
-            }
-        }
     }
 }
 
@@ -164,6 +160,45 @@ impl<'a> Joining<'a> {
             self.config.network(),
             reasons.join("; and ")
         )))
+    }
+}
+
+/// Where lines come from.
+struct Input {
+    lines: Lines,
+    /// The prompt, where there is one.
+    editor: Option<editor::Editor>,
+    /// Whether a person types, who leaves at the end of the input.
+    is_persons: bool,
+}
+
+enum Lines {
+    /// Without a bound: the editor never waits, because whoever shows lines may be waiting for the editor.
+    Typed(mpsc::UnboundedReceiver<String>),
+    /// One at a time: whoever writes them waits until they are published.
+    Piped(mpsc::Receiver<String>),
+}
+
+impl Lines {
+    async fn next(&mut self) -> Option<String> {
+        match self {
+            Lines::Typed(lines) => lines.recv().await,
+            Lines::Piped(lines) => lines.recv().await,
+        }
+    }
+}
+
+impl Input {
+    fn open(node: &Node, json: bool) -> Self {
+        let is_persons = std::io::stdin().is_terminal();
+        if is_persons
+            && std::io::stdout().is_terminal()
+            && !json
+            && let Some((editor, lines)) = editor::open(node)
+        {
+            return Input { lines: Lines::Typed(lines), editor: Some(editor), is_persons };
+        }
+        Input { lines: Lines::Piped(read_lines()), editor: None, is_persons }
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt::Display;
 
 use super::super::output::{GOOD, NAME, Out};
 use super::super::{Failure, escape};
+use super::editor::Editor;
+use crate::identity::NodeId;
 use crate::node::{Broadcast, Event, Item, Node};
 use crate::overlay::{Direction, JoinStep, MemberState, Target};
 
@@ -12,41 +14,27 @@ pub(super) struct Screen<'a> {
     out: &'a mut Out,
     node: &'a Node,
     json: bool,
-    has_prompt: bool,
-    /// The prompt stands at the bottom, and has to be wiped before something else is shown.
-    is_prompting: bool,
+    /// The prompt, above which lines appear.
+    editor: Option<Editor>,
 }
 
 impl<'a> Screen<'a> {
-    pub(super) fn new(out: &'a mut Out, node: &'a Node, json: bool, has_prompt: bool) -> Self {
-        Screen { out, node, json, has_prompt, is_prompting: false }
+    pub(super) fn new(out: &'a mut Out, node: &'a Node, json: bool, editor: Option<Editor>) -> Self {
+        Screen { out, node, json, editor }
     }
 
-    /// One line that is not for programs.
+    /// One line, or several, that are not for programs.
     pub(super) fn say(&mut self, line: impl Display) -> Result<(), Failure> {
         if self.json { Ok(()) } else { self.line(line) }
     }
 
     fn line(&mut self, line: impl Display) -> Result<(), Failure> {
-        if std::mem::take(&mut self.is_prompting) {
-            self.out.part("\r\x1b[K")?;
-        }
-        self.out.line(line)
-    }
-
-    /// Shows the prompt, if there is one and it is not shown yet.
-    pub(super) fn prompt(&mut self) -> Result<(), Failure> {
-        if self.has_prompt && !self.is_prompting {
-            self.is_prompting = true;
-            self.out.part("> ")?;
-            self.out.flush()?;
-        }
+        let Some(editor) = &self.editor else { return self.out.line(line) };
+        let line = line.to_string();
+        // The editor writes to the terminal itself, past the stream that would take the colours out.
+        let has_colours = anstream::AutoStream::choice(&std::io::stdout()) != anstream::ColorChoice::Never;
+        editor.show(if has_colours { line } else { anstream::adapter::strip_str(&line).to_string() });
         Ok(())
-    }
-
-    /// The person pressed Enter: the terminal has begun a new line.
-    pub(super) fn entered(&mut self) {
-        self.is_prompting = false;
     }
 
     pub(super) fn started(&mut self) -> Result<(), Failure> {
@@ -55,13 +43,15 @@ impl<'a> Screen<'a> {
         if let Some(address) = self.node.address() {
             self.say(format_args!("{NAME}address{NAME:#} {address}"))?;
         }
-        if self.has_prompt {
-            self.say("type to broadcast; /help shows the commands; Ctrl-C stops")?;
+        if self.editor.is_some() {
+            self.say("type to broadcast; /help shows the commands, Tab completes; Ctrl-C stops")?;
         }
         Ok(())
     }
 
     pub(super) fn stopping(&mut self) -> Result<(), Failure> {
+        // From here on the terminal is an ordinary one again.
+        self.editor = None;
         self.say("leaving the network")
     }
 
@@ -134,4 +124,10 @@ pub(super) fn way(direction: Direction) -> &'static str {
         Direction::Inbound => "inbound",
         Direction::Outbound => "outbound",
     }
+}
+
+/// As much of a name as `width` characters hold, and enough to be used: all commands take the beginning of a name.
+pub(super) fn short(id: &NodeId, width: usize) -> String {
+    let id = id.to_string();
+    if width >= id.len() { id } else { format!("{}…", &id[..width.saturating_sub(1).clamp(8, 32)]) }
 }
