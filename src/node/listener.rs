@@ -124,24 +124,36 @@ impl Doorkeeper {
     fn enter(&self, now: Instant, ip: IpAddr) -> Option<Pass> {
         let ip = ip.to_canonical();
         let mut door = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        // First its own limits: what is refused for these is not charged to all.
+        if !ip.is_loopback() && !door.visitor(now, ip).may_enter(now) {
+            return None;
+        }
         let all = door.accepts.get_or_insert_with(|| TokenBucket::new(ACCEPTS.0, ACCEPTS.1, now));
         if !all.take(now) || door.half_open >= HALF_OPEN {
             return None;
         }
-        if !ip.is_loopback() {
-            if door.by_ip.len() >= ADDRESSES && !door.by_ip.contains_key(&ip) {
-                // Whoever has nothing half open is forgotten, and with it only how quickly it came lately.
-                door.by_ip.retain(|_, visitor| visitor.half_open > 0);
-            }
-            let fresh = || Visitor { half_open: 0, accepts: TokenBucket::new(ACCEPTS_PER_IP.0, ACCEPTS_PER_IP.1, now) };
-            let visitor = door.by_ip.entry(ip).or_insert_with(fresh);
-            if visitor.half_open >= HALF_OPEN_PER_IP || !visitor.accepts.take(now) {
-                return None;
-            }
+        if let Some(visitor) = door.by_ip.get_mut(&ip) {
             visitor.half_open += 1;
         }
         door.half_open += 1;
         Some(Pass { state: self.state.clone(), ip })
+    }
+}
+
+impl Door {
+    fn visitor(&mut self, now: Instant, ip: IpAddr) -> &mut Visitor {
+        if self.by_ip.len() >= ADDRESSES && !self.by_ip.contains_key(&ip) {
+            // Whoever has nothing half open is forgotten, and with it only how quickly it came lately.
+            self.by_ip.retain(|_, visitor| visitor.half_open > 0);
+        }
+        let fresh = || Visitor { half_open: 0, accepts: TokenBucket::new(ACCEPTS_PER_IP.0, ACCEPTS_PER_IP.1, now) };
+        self.by_ip.entry(ip).or_insert_with(fresh)
+    }
+}
+
+impl Visitor {
+    fn may_enter(&mut self, now: Instant) -> bool {
+        self.half_open < HALF_OPEN_PER_IP && self.accepts.take(now)
     }
 }
 
@@ -172,6 +184,15 @@ mod tests {
         assert!(keeper.enter(at(0), other).is_some());
         drop(passes);
         assert!(keeper.enter(at(10_000), one).is_some());
+    }
+
+    #[test]
+    fn a_thousand_connections_from_one_address_take_nothing_from_the_others() {
+        let keeper = Doorkeeper::default();
+        let (one, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
+        let passes: Vec<_> = (0..1000).filter_map(|_| keeper.enter(at(0), one)).collect();
+        assert_eq!(passes.len(), HALF_OPEN_PER_IP);
+        assert!(keeper.enter(at(0), other).is_some());
     }
 
     #[test]
