@@ -107,6 +107,14 @@ impl Config {
         })
     }
 
+    /// The same network's plain counterpart: no keys, nothing encrypted, nothing signed, and no identity that could be pinned,
+    /// since a plain node has none. It never meets the secure network of that name.
+    #[must_use]
+    pub fn into_plain(self) -> Self {
+        let genesis = self.genesis.iter().map(NodeAddress::without_id).collect();
+        Config { security: Security::Plain, genesis, ..self }
+    }
+
     /// The file it was loaded from.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()

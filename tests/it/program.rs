@@ -43,9 +43,14 @@ impl Running {
         }
     }
 
+    /// Whether it has printed a line that holds `text`, as far as it was read.
+    pub(crate) fn seen(&self, text: &str) -> bool {
+        self.seen.iter().any(|line| line.contains(text))
+    }
+
     /// Waits until it has printed a line that holds `text`, sooner or later than what was read last.
     pub(crate) fn has_printed(&mut self, text: &str) {
-        if !self.seen.iter().any(|line| line.contains(text)) {
+        if !self.seen(text) {
             self.prints(text);
         }
     }

@@ -37,6 +37,11 @@ pub(super) struct Run {
     #[arg(long, default_value = "chat")]
     title: String,
 
+    /// Run the plain network of this name instead: nothing is encrypted, signed or verified, keys are not used. For learning,
+    /// and for wires that are trusted already. Plain and secure nodes never mix
+    #[arg(long)]
+    plain: bool,
+
     /// Print each broadcast as one JSON object on a line, as `sealnet verify` reads it, and nothing else
     #[arg(long)]
     json: bool,
@@ -46,6 +51,7 @@ const EXAMPLES: &str = "\
 Examples:
   sealnet run --config config/genesis.toml
   sealnet run --config config/peer.toml
+  sealnet run --config config/peer.toml --plain      the base node: watch the wire, and read everything
   echo \"backup done\" | sealnet run --config config/peer.toml --title alerts
   sealnet run --config config/peer.toml --json | sealnet verify - --network demo";
 
@@ -54,7 +60,10 @@ impl Run {
         // A title that cannot be used is found before a node is started for nothing.
         crate::envelope::Title::for_application(&self.title)?;
         block_on(async {
-            let config = Config::load(&self.config)?;
+            let mut config = Config::load(&self.config)?;
+            if self.plain {
+                config = config.into_plain();
+            }
             let (node, events) = start(&config).await?;
             let outcome = self.attend(&config, &node, events, out).await;
             node.stop().await;
