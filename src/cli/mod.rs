@@ -11,6 +11,7 @@ mod key_name;
 mod keygen;
 mod log;
 mod output;
+mod passphrase;
 mod run;
 mod runtime;
 mod verify;
