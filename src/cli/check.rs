@@ -9,9 +9,10 @@ use serde::Serialize;
 use super::Failure;
 use super::id::id_path;
 use super::output::{Facts, GOOD, Out};
+use super::passphrase::PassphraseSource;
 use crate::access::Mode;
 use crate::config::{Config, Preset, Security, ShownDuration, ShownSize};
-use crate::identity::{Identity, KeyFileProblem, NetworkKey, NetworkName, NodeId, read_id_file};
+use crate::identity::{KeyFileProblem, NetworkKey, NetworkName, NodeId, read_id_file};
 
 /// Check a configuration and its keys, without starting a node.
 #[derive(Args)]
@@ -20,6 +21,9 @@ pub(super) struct Check {
     /// The configuration
     #[arg(value_name = "FILE")]
     config: PathBuf,
+
+    #[command(flatten)]
+    passphrase: PassphraseSource,
 
     /// Print the facts as one JSON object
     #[arg(long)]
@@ -70,7 +74,7 @@ struct Log {
 impl Check {
     pub(super) fn run(self, out: &mut Out) -> Result<(), Failure> {
         let config = Config::load(&self.config)?;
-        let id = check_keys(&config)?;
+        let id = check_keys(&config, self.passphrase)?;
         let genesis = id.map_or_else(|| config.genesis().to_vec(), |id| config.genesis_besides(&id));
         if config.listen().is_none() && genesis.is_empty() {
             return Err(Failure::said(format!(
@@ -108,9 +112,9 @@ impl Check {
 }
 
 /// Reads the key files as a node would; the id of the node's key, if it has one.
-fn check_keys(config: &Config) -> Result<Option<NodeId>, Failure> {
+fn check_keys(config: &Config, passphrase: PassphraseSource) -> Result<Option<NodeId>, Failure> {
     let Security::Secure { identity, network_key } = config.security() else { return Ok(None) };
-    let id = Identity::load(identity)?.id();
+    let id = passphrase.load(identity)?.id();
     if let Some(network_key) = network_key {
         NetworkKey::load(network_key)?;
     }

@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::Failure;
 use super::key_name::KeyName;
 use super::output::Out;
-use crate::identity::{Identity, NodeId, Overwrite, read_id_file, write_id_file};
+use super::passphrase::PassphraseSource;
+use crate::identity::{NodeId, Overwrite, read_id_file, write_id_file};
 
 /// Print the public id of a key.
 #[derive(Args)]
@@ -27,6 +28,9 @@ pub(super) struct Id {
     /// With --write: keep a file that is in the way aside, as NAME.id.old-1 and so on
     #[arg(long, requires = "write")]
     force: bool,
+
+    #[command(flatten)]
+    passphrase: PassphraseSource,
 
     /// Print the facts as JSON, one object a key
     #[arg(long)]
@@ -50,7 +54,7 @@ struct Known {
 impl Id {
     pub(super) fn run(self, out: &mut Out) -> Result<(), Failure> {
         let Some(key) = &self.key else { return self.list(out) };
-        let mut known = if self.write { of_secret(&secret_of(key)?)? } else { of_key(key)? };
+        let mut known = if self.write { self.of_secret(&secret_of(key)?)? } else { self.of_key(key)? };
         if self.write {
             let overwrite = if self.force { Overwrite::KeepAside } else { Overwrite::Refuse };
             known.path = write_id_file(&id_path(&known.path), known.id, overwrite)?.path;
@@ -82,7 +86,7 @@ impl Id {
         }
         let width = names.iter().map(|name| name.as_str().len()).max().unwrap_or(0);
         for name in names {
-            let known = of_name(&name)?;
+            let known = self.of_name(&name)?;
             if self.json {
                 out.json(&known)?;
             } else {
@@ -91,29 +95,29 @@ impl Id {
         }
         Ok(())
     }
-}
 
-/// The id of a key that is named or whose file is given.
-fn of_key(key: &Path) -> Result<Known, Failure> {
-    match name_of(key) {
-        Some(name) => of_name(&name),
-        None if key.extension().is_some_and(|ending| ending == "id") => of_id_file(key),
-        None => of_secret(key),
+    /// The id of a key that is named or whose file is given.
+    fn of_key(&self, key: &Path) -> Result<Known, Failure> {
+        match name_of(key) {
+            Some(name) => self.of_name(&name),
+            None if key.extension().is_some_and(|ending| ending == "id") => of_id_file(key),
+            None => self.of_secret(key),
+        }
     }
-}
 
-/// From the public file where there is one: nobody needs to touch a secret to learn a name.
-fn of_name(name: &KeyName) -> Result<Known, Failure> {
-    let id = name.id(Path::new(""));
-    if id.exists() { of_id_file(&id) } else { of_secret(&name.secret(Path::new(""))) }
+    /// From the public file where there is one: nobody needs to touch a secret to learn a name.
+    fn of_name(&self, name: &KeyName) -> Result<Known, Failure> {
+        let id = name.id(Path::new(""));
+        if id.exists() { of_id_file(&id) } else { self.of_secret(&name.secret(Path::new(""))) }
+    }
+
+    fn of_secret(&self, path: &Path) -> Result<Known, Failure> {
+        Ok(Known { path: path.to_owned(), id: self.passphrase.load(path)?.id() })
+    }
 }
 
 fn of_id_file(path: &Path) -> Result<Known, Failure> {
     Ok(Known { path: path.to_owned(), id: read_id_file(path)? })
-}
-
-fn of_secret(path: &Path) -> Result<Known, Failure> {
-    Ok(Known { path: path.to_owned(), id: Identity::load(path)?.id() })
 }
 
 /// The file with the secret key, from which alone an id may be written.

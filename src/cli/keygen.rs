@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Failure;
 use super::key_name::KeyName;
 use super::output::{Facts, Out};
+use super::passphrase::PassphraseSource;
 use crate::identity::{Identity, NetworkKey, NodeId, Overwrite, Saved};
 
 /// Make a key: keys/NAME.pem, the secret, and keys/NAME.id, the public name of its node.
@@ -30,6 +31,13 @@ pub(super) struct Keygen {
     #[arg(long)]
     network_key: bool,
 
+    /// Encrypt the key under a passphrase, asked for on the terminal
+    #[arg(long, conflicts_with = "network_key")]
+    passphrase: bool,
+
+    #[command(flatten)]
+    source: PassphraseSource,
+
     /// Print the facts as one JSON object
     #[arg(long)]
     json: bool,
@@ -40,6 +48,7 @@ Examples:
   sealnet keygen genesis               keys/genesis.pem and keys/genesis.id
   sealnet keygen --out /srv/node.pem   /srv/node.pem and /srv/node.id
   sealnet keygen --network-key         keys/network.key, to be copied to every member
+  sealnet keygen peer --passphrase     the same, of use only to whoever knows the passphrase
   openssl pkey -in keys/genesis.pem -noout -text      look at a key
 
 Nothing is overwritten unless you say --force, and then the old files are kept aside.";
@@ -66,7 +75,12 @@ impl Keygen {
             // clap made sure of one of the two.
             let path = self.out.or_else(|| self.name.map(|name| name.secret(here))).unwrap_or_default();
             let identity = Identity::generate()?;
-            (identity.save(&path, overwrite)?, Some(identity.id()))
+            let saved = if self.passphrase || self.source.is_given() {
+                identity.save_with(&path, overwrite, &self.source.choose()?)?
+            } else {
+                identity.save(&path, overwrite)?
+            };
+            (saved, Some(identity.id()))
         };
         let made = Made { path, id_path, id, kept_aside };
         if self.json {

@@ -3,6 +3,7 @@
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
 mod check;
+mod completions;
 mod devnet;
 mod escape;
 mod id;
@@ -11,6 +12,7 @@ mod key_name;
 mod keygen;
 mod log;
 mod output;
+mod passphrase;
 mod run;
 mod runtime;
 mod verify;
@@ -56,6 +58,7 @@ enum Command {
     Run(run::Run),
     Verify(verify::Verify),
     Devnet(devnet::Devnet),
+    Completions(completions::Completions),
 }
 
 impl Command {
@@ -67,6 +70,7 @@ impl Command {
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
+            Command::Completions(command) => command.run(out),
             Command::Verify(command) => command.run(out),
         }
     }

@@ -18,7 +18,10 @@ mod public_key;
 pub use address::{AddressError, NodeAddress};
 pub use domain::Domain;
 pub use key_cache::KeyCache;
-pub use key_file::{KeyFileError, KeyFileProblem, Overwrite, Saved, read_id_file, read_secret_file, write_id_file};
+pub use key_file::{
+    KeyFileError, KeyFileProblem, Overwrite, Passphrase, PassphraseError, Saved, read_id_file, read_secret_file,
+    write_id_file,
+};
 pub use keypair::{Identity, RandomnessError};
 pub use network::{NetworkHash, NetworkName, NetworkNameError};
 pub use network_key::NetworkKey;

@@ -48,6 +48,18 @@ impl SecureNode {
     /// If the configuration is a plain node's, or a key file is missing, wrong or readable by others.
     pub fn from_config(config: &Config) -> Result<Builder<Secure>, LoadError> {
         let identity = Identity::load(config.identity().ok_or(LoadError::IsPlain)?)?;
+        Self::from_config_as(config, identity)
+    }
+
+    /// A secure node as `config` describes it, with an identity that was loaded already: from a file with a passphrase,
+    /// for instance ([`Identity::load_with`]). The file that `config` names is not read.
+    ///
+    /// # Errors
+    /// If the configuration is a plain node's, or the file of the network key is missing, wrong or readable by others.
+    pub fn from_config_as(config: &Config, identity: Identity) -> Result<Builder<Secure>, LoadError> {
+        if config.is_plain() {
+            return Err(LoadError::IsPlain);
+        }
         let mut builder = SecureNode::builder(config.network().clone(), identity);
         if let Some(path) = config.network_key() {
             builder = builder.network_key(NetworkKey::load(path)?);

@@ -12,6 +12,8 @@ mod noise_snow;
 mod noise_vectors;
 mod others;
 mod parsers;
+mod passphrases;
+mod place;
 mod processes;
 mod program;
 mod prompt;

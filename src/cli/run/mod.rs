@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::Failure;
 use super::output::{Out, width};
+use super::passphrase::PassphraseSource;
 use super::runtime::{asked_to_stop, block_on};
 use crate::config::Config;
 use crate::node::{Event, Events, Item, Node, SecureNode, Subscription};
@@ -42,6 +43,9 @@ pub(super) struct Run {
     #[arg(long)]
     plain: bool,
 
+    #[command(flatten)]
+    passphrase: PassphraseSource,
+
     /// Print each broadcast as one JSON object on a line, as `sealnet verify` reads it, and nothing else
     #[arg(long)]
     json: bool,
@@ -64,11 +68,21 @@ impl Run {
             if self.plain {
                 config = config.into_plain();
             }
-            let (node, events) = start(&config).await?;
+            let (node, events) = self.start(&config).await?;
             let outcome = self.attend(&config, &node, events, out).await;
             node.stop().await;
             outcome
         })
+    }
+
+    /// Starts the node a configuration describes, secure or plain.
+    async fn start(&self, config: &Config) -> Result<(Node, Events), Failure> {
+        let Some(identity) = config.identity() else {
+            return Ok(Node::from_config(config)?.start_with_events().await?);
+        };
+        let identity = self.passphrase.load(identity)?;
+        let (node, events) = SecureNode::from_config_as(config, identity)?.start_with_events().await?;
+        Ok((node.into(), events))
     }
 
     async fn attend(&self, config: &Config, node: &Node, mut events: Events, out: &mut Out) -> Result<(), Failure> {
@@ -118,16 +132,6 @@ async fn drain(messages: &mut Subscription, screen: &mut Screen<'_>) -> Result<(
         screen.item(&item)?;
     }
     Ok(())
-}
-
-/// Starts the node a configuration describes, secure or plain.
-async fn start(config: &Config) -> Result<(Node, Events), Failure> {
-    if config.is_plain() {
-        Ok(Node::from_config(config)?.start_with_events().await?)
-    } else {
-        let (node, events) = SecureNode::from_config(config)?.start_with_events().await?;
-        Ok((node.into(), events))
-    }
 }
 
 /// Finds out whether the configuration can lead anywhere. A genesis node that is not there may come; one that is there and

@@ -69,8 +69,14 @@ pub enum KeyFileProblem {
     Damaged,
     /// PEM text with another label, for example a public key.
     OtherLabel(String),
-    /// A private key that is encrypted under a passphrase.
+    /// A private key that is encrypted under a passphrase, and none was given.
     Passphrase,
+    /// The passphrase does not open the key. (Or the file is damaged: nobody can tell which.)
+    WrongPassphrase,
+    /// A private key that is encrypted in a way this version does not know.
+    OtherEncryption,
+    /// Opening the key would take far more memory or time than any honest one.
+    PassphraseCost,
     /// A private key of another kind than Ed25519.
     OtherAlgorithm(String),
     /// A version 2 key whose public half is not that of its private half.
@@ -135,8 +141,8 @@ impl fmt::Display for KeyFileError {
             ),
             KeyFileProblem::Exists => write!(
                 f,
-                "{path} exists already and was left as it is; choose another name, or keep the old file aside and write \
-                 a new one with --force (Overwrite::KeepAside)"
+                "{path} exists already and was left as it is; choose another name, or write a new one with --force, \
+                 which keeps the old file aside"
             ),
             KeyFileProblem::FolderWritable { mode } => write!(
                 f,
@@ -171,9 +177,25 @@ impl fmt::Display for KeyFileError {
             ),
             KeyFileProblem::Passphrase => write!(
                 f,
-                "{path} has a passphrase; this version reads keys without one: `(umask 077; openssl pkey -in {path} \
-                 -out {})` makes a copy without",
-                ShellWord(&self.path.with_extension("plain.pem"))
+                "{path} has a passphrase, and nobody is there to be asked for it; run this on a terminal, or hand the \
+                 passphrase over in a file descriptor: `--passphrase-fd 3 3<FILE`"
+            ),
+            KeyFileProblem::WrongPassphrase => write!(
+                f,
+                "this passphrase does not open {path}; try again (Caps Lock? another key?), and if you are sure, put back \
+                 a copy of the file"
+            ),
+            KeyFileProblem::OtherEncryption => write!(
+                f,
+                "{path} is encrypted in a way that is not read here, or damaged; encrypt it with scrypt and AES: \
+                 `(umask 077; openssl pkcs8 -topk8 -v2 aes-256-cbc -scrypt -in {path} -out {})`",
+                ShellWord(&self.path.with_extension("new.pem"))
+            ),
+            KeyFileProblem::PassphraseCost => write!(
+                f,
+                "opening {path} would take more memory or time than any honest key; if you made it yourself, make it \
+                 cheaper: `(umask 077; openssl pkcs8 -topk8 -v2 aes-256-cbc -scrypt -in {path} -out {})`",
+                ShellWord(&self.path.with_extension("new.pem"))
             ),
             KeyFileProblem::OtherAlgorithm(algorithm) => write!(
                 f,

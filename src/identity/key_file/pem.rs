@@ -5,31 +5,37 @@ use pkcs8::der::{Decode, pem};
 use pkcs8::{AlgorithmIdentifierRef, LineEnding, ObjectIdentifier, PrivateKeyInfoRef, SecretDocument};
 use zeroize::Zeroizing;
 
-use super::KeyFileProblem;
+use super::{KeyFileProblem, Passphrase};
 use crate::identity::Identity;
 
 const LABEL: &str = "PRIVATE KEY";
+const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
 /// id-Ed25519 (RFC 8410, section 3).
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// The private key is an octet string within the octet string (RFC 8410, section 7): tag and length of the inner one.
 const INNER: [u8; 2] = [0x04, 32];
 
 /// `identity` as PKCS#8 **version 1**: without the public key, which would make it version 2, and that is an error to
-/// OpenSSL 3.0.
-pub(super) fn encode(identity: &Identity) -> Result<Zeroizing<String>, KeyFileProblem> {
+/// OpenSSL 3.0. Encrypted, if there is a passphrase.
+pub(super) fn encode(
+    identity: &Identity,
+    passphrase: Option<&Passphrase>,
+) -> Result<Zeroizing<String>, KeyFileProblem> {
     let mut inner = Zeroizing::new([0; 34]);
     inner[..2].copy_from_slice(&INNER);
     inner[2..].copy_from_slice(&*identity.seed());
-    let document = || {
-        let info = PrivateKeyInfoRef {
-            algorithm: AlgorithmIdentifierRef { oid: ED25519, parameters: None },
-            private_key: OctetStringRef::new(&*inner)?,
-            public_key: None,
-        };
-        SecretDocument::encode_msg(&info)?.to_pem(LABEL, LineEnding::LF)
-    };
     // 48 bytes fit every limit of the encoder; should it fail nevertheless, it says so.
-    document().map_err(|error| KeyFileProblem::Io { doing: "encoded", error: std::io::Error::other(error) })
+    let failed = |error| KeyFileProblem::Io { doing: "encoded", error: std::io::Error::other(error) };
+    let info = PrivateKeyInfoRef {
+        algorithm: AlgorithmIdentifierRef { oid: ED25519, parameters: None },
+        private_key: OctetStringRef::new(&*inner).map_err(failed)?,
+        public_key: None,
+    };
+    let (document, label) = match passphrase {
+        Some(passphrase) => (super::passphrase::encrypt(&info, passphrase)?, ENCRYPTED),
+        None => (SecretDocument::encode_msg(&info).map_err(failed)?, LABEL),
+    };
+    document.to_pem(label, LineEnding::LF).map_err(failed)
 }
 
 /// Whether some PEM text begins in `bytes`.
@@ -38,22 +44,36 @@ pub(super) fn is_pem(bytes: &[u8]) -> bool {
     bytes.windows(BEGIN.len()).any(|window| window == BEGIN)
 }
 
-/// The identity in `text`: version 1, or version 2 with a public key that is the private key's.
-pub(super) fn decode(text: &[u8]) -> Result<Identity, KeyFileProblem> {
+/// The identity in `text`: version 1, or version 2 with a public key that is the private key's. A passphrase is used
+/// where one is needed.
+pub(super) fn decode(text: &[u8], passphrase: Option<&Passphrase>) -> Result<Identity, KeyFileProblem> {
     if !is_pem(text) {
         return Err(KeyFileProblem::NotPem);
     }
-    match pem::decode_label(text) {
-        Ok(LABEL) => {}
-        Ok("ENCRYPTED PRIVATE KEY") => return Err(KeyFileProblem::Passphrase),
+    let is_encrypted = match pem::decode_label(text) {
+        Ok(LABEL) => false,
+        Ok(ENCRYPTED) => true,
         Ok("RSA PRIVATE KEY") => return Err(KeyFileProblem::OtherAlgorithm("RSA".into())),
         Ok("EC PRIVATE KEY") => return Err(KeyFileProblem::OtherAlgorithm("elliptic curve (ECDSA)".into())),
         Ok(other) => return Err(KeyFileProblem::OtherLabel(other.chars().take(40).collect())),
         Err(_) => return Err(KeyFileProblem::CutOff),
-    }
+    };
     // Decoded base64 is shorter than its text, so the buffer is never enlarged, which would leave a copy behind.
     let mut buffer = Zeroizing::new(vec![0; text.len()]);
     let (_, der) = pem::decode(text, &mut buffer).map_err(|_| KeyFileProblem::Damaged)?;
+    if !is_encrypted {
+        return read(der);
+    }
+    let document = super::passphrase::decrypt(der, passphrase.ok_or(KeyFileProblem::Passphrase)?)?;
+    // One in 256 wrong passphrases gives something that looks like a padding; what is in front of it is no key.
+    read(document.as_bytes()).map_err(|problem| match problem {
+        KeyFileProblem::Damaged => KeyFileProblem::WrongPassphrase,
+        problem => problem,
+    })
+}
+
+/// The identity in `der`, a `PrivateKeyInfo`.
+fn read(der: &[u8]) -> Result<Identity, KeyFileProblem> {
     let info = PrivateKeyInfoRef::from_der(der).map_err(|_| KeyFileProblem::Damaged)?;
     if info.algorithm.oid != ED25519 {
         return Err(KeyFileProblem::OtherAlgorithm(algorithm(info.algorithm)));
@@ -118,7 +138,8 @@ YOaMZ7I8QWrrbt7XI7l52+hkx7/zAiEA36dJNUP2JoCdNFwQ8/b8njHKnsvo9wzd
 VgQJ2OxcsA8=
 -----END PRIVATE KEY-----
 ";
-    const ENCRYPTED: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----
+    /// Of the same key as [`VERSION_1`]'s neighbours in no way; under the passphrase "test", from `openssl genpkey`.
+    const UNDER_TEST: &str = "-----BEGIN ENCRYPTED PRIVATE KEY-----
 MIGbMFcGCSqGSIb3DQEFDTBKMCkGCSqGSIb3DQEFDDAcBAgAiYbeHt+t9AICCAAw
 DAYIKoZIhvcNAgkFADAdBglghkgBZQMEASoEEDGJCviM6FcHiOe8RZ7FkL0EQHZ2
 D5ByDWUNaXUrGdMIyQjdsYDS+RPOlWpHMV1DP0O2ypOBfQCNxg8ukldesllLaLgi
@@ -132,15 +153,15 @@ MCowBQYDK2VwAyEAf9cwwctfXUV8PSbSTQ/2JHmKKzK8mD+fILCQ0RkaMu0=
     const RFC_8410_ID: &str = "19bf44096984cdfe8541bac167dc3b96c85086aa30b6b6cb0c5c38ad703166e1";
 
     fn problem(text: &str) -> String {
-        format!("{:?}", decode(text.as_bytes()).unwrap_err())
+        format!("{:?}", decode(text.as_bytes(), None).unwrap_err())
     }
 
     #[test]
     fn versions_1_and_2_are_read_and_version_1_is_written() {
         for text in [VERSION_1, VERSION_2, &VERSION_1.replace('\n', "\r\n"), &format!("A comment.\n{VERSION_1}")] {
-            let identity = decode(text.as_bytes()).unwrap();
+            let identity = decode(text.as_bytes(), None).unwrap();
             assert_eq!(identity.id().to_string(), RFC_8410_ID);
-            assert_eq!(encode(&identity).unwrap().as_str(), VERSION_1);
+            assert_eq!(encode(&identity, None).unwrap().as_str(), VERSION_1);
         }
     }
 
@@ -156,7 +177,7 @@ MCowBQYDK2VwAyEAf9cwwctfXUV8PSbSTQ/2JHmKKzK8mD+fILCQ0RkaMu0=
         assert_eq!(problem(&VERSION_1.replace("K2VwB", "K2VuB")), "OtherAlgorithm(\"X25519\")");
         assert_eq!(problem(&RSA.replace("PRIVATE", "RSA PRIVATE")), "OtherAlgorithm(\"RSA\")");
         assert_eq!(problem(&P_256.replace("PRIVATE", "EC PRIVATE")), "OtherAlgorithm(\"elliptic curve (ECDSA)\")");
-        assert_eq!(problem(ENCRYPTED), "Passphrase");
+        assert_eq!(problem(UNDER_TEST), "Passphrase");
         assert_eq!(problem(PUBLIC), "OtherLabel(\"PUBLIC KEY\")");
     }
 
@@ -167,7 +188,7 @@ MCowBQYDK2VwAyEAf9cwwctfXUV8PSbSTQ/2JHmKKzK8mD+fILCQ0RkaMu0=
         }
         // Cut anywhere: never a panic, never a key.
         for len in 0..VERSION_1.trim_end().len() {
-            assert!(decode(&VERSION_1.as_bytes()[..len]).is_err(), "{len}");
+            assert!(decode(&VERSION_1.as_bytes()[..len], None).is_err(), "{len}");
         }
         assert_eq!(problem(&VERSION_1[..80]), "CutOff");
         assert_eq!(problem(&VERSION_1.replace("END PRIVATE", "END PUBLIC")), "CutOff");
@@ -193,7 +214,7 @@ MCowBQYDK2VwAyEAf9cwwctfXUV8PSbSTQ/2JHmKKzK8mD+fILCQ0RkaMu0=
             let mut bytes = VERSION_2.as_bytes().to_vec();
             bytes[bit / 8] ^= 1 << (bit % 8);
             // The attribute is not looked at; where the bit is in the key, the public half no longer matches.
-            assert!(decode(&bytes).is_err() || decode(&bytes).unwrap().id() == id, "bit {bit}");
+            assert!(decode(&bytes, None).is_err() || decode(&bytes, None).unwrap().id() == id, "bit {bit}");
         }
     }
 }
