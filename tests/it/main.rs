@@ -3,6 +3,7 @@
 mod broadcasting;
 mod cli;
 mod config;
+mod devnet;
 mod hostile;
 mod joining;
 mod keys;

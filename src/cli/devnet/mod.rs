@@ -1,22 +1,27 @@
 //! `sealnet devnet`: a whole network on this machine, in one command.
 
 mod files;
+mod host;
+mod processes;
 mod report;
+mod tasks;
 mod traffic;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use tokio::task::JoinSet;
 
 use super::Failure;
 use super::output::Out;
 use super::runtime::{asked_to_stop, block_on};
 use crate::envelope::MAX_MESSAGE;
-use crate::node::{Event, Node, SecureNode};
 
+use host::Host;
+use processes::Processes;
 use report::{Progress, Report};
+use tasks::Tasks;
 use traffic::Traffic;
 
 /// Nodes join within this time, or something is wrong.
@@ -31,6 +36,7 @@ Examples:
   sealnet devnet                                          five nodes, a message every half second, until Ctrl-C
   sealnet devnet --nodes 40 --messages 200 --exit         a bounded run; exit status 0 if everything arrived once
   sealnet devnet --nodes 5 --messages 100 --exit --json   the same facts for a program
+  sealnet devnet --processes --nodes 8                    eight programs instead of one
 
 Keys and configuration files are left in the folder (--dir): look at them, change them, start one with `sealnet run`.")]
 pub(super) struct Devnet {
@@ -49,6 +55,9 @@ pub(super) struct Devnet {
     /// Stop when the messages have arrived.
     #[arg(long, requires = "messages")]
     exit: bool,
+    /// Make every node a process of its own, `sealnet run` with its configuration, instead of a task in this one.
+    #[arg(long)]
+    processes: bool,
     /// Where keys and configuration files go.
     #[arg(long, default_value = "devnet")]
     dir: PathBuf,
@@ -66,105 +75,113 @@ impl Devnet {
         let progress = Progress::new(self.json);
         let count = usize::from(self.nodes);
         let started = Instant::now();
-        let nodes = self.start(count, &progress).await?;
-        let outcome = self.exchange(&nodes, started, &progress).await;
-        progress.step("stopping");
-        let mut stopping: JoinSet<()> = nodes.iter().cloned().map(|node| async move { node.stop().await }).collect();
-        while stopping.join_next().await.is_some() {}
-        let report = outcome?;
+        let files = files::make(&self.dir, count)?;
+        progress.step(&format!("made keys and configurations for {count} nodes in {}", self.dir.display()));
+        let traffic = Arc::new(Traffic::new(count, self.size as usize));
+        let seed = |place| self.seed.map(|seed| seed_of(seed, place));
+        let report = if self.processes {
+            let nodes = Processes::start(&files, seed, &traffic, &progress).await?;
+            self.observe(nodes, started, &traffic, &progress).await?
+        } else {
+            let nodes = Tasks::start(&files, seed, &traffic, &progress).await?;
+            self.observe(nodes, started, &traffic, &progress).await?
+        };
         report.print(self.json, out)?;
         report.check()
     }
 
-    async fn start(&self, count: usize, progress: &Progress) -> Result<Vec<Node>, Failure> {
-        let files = files::make(&self.dir, count)?;
-        progress.step(&format!("made keys and configurations for {count} nodes in {}", self.dir.display()));
-        let mut nodes = Vec::with_capacity(count);
-        for (place, file) in files.iter().enumerate() {
-            let mut builder = SecureNode::from_file(file)?;
-            if let Some(seed) = self.seed {
-                builder = builder.seed(seed_of(seed, place));
-            }
-            let node: Node = builder.start().await?.into();
-            progress.started(&files::name(place), &node);
-            nodes.push(node);
-        }
-        Ok(nodes)
+    /// Lets the nodes join and exchange messages, and stops them, whatever comes of it.
+    async fn observe(
+        &self,
+        mut nodes: impl Host,
+        started: Instant,
+        traffic: &Traffic,
+        progress: &Progress,
+    ) -> Result<Report, Failure> {
+        let outcome = self.exchange(&mut nodes, started, traffic, progress).await;
+        let links = nodes.links();
+        progress.step("stopping");
+        let refused = nodes.stop().await;
+        let join = outcome?;
+        Ok(Report::new(&links, refused, join, &traffic.counted()))
     }
 
-    async fn exchange(&self, nodes: &[Node], started: Instant, progress: &Progress) -> Result<Report, Failure> {
-        let mut tasks = JoinSet::new();
-        let traffic = Traffic::watch(nodes, self.size as usize, &mut tasks)?;
-        self.wait_until_joined(nodes, progress).await?;
-        let join = started.elapsed();
-        progress.step(&format!("all {} nodes joined in {} ms", nodes.len(), join.as_millis()));
-        let interrupted = async {
-            match self.messages {
-                Some(messages) => {
-                    self.send(nodes, &traffic, messages, progress).await?;
-                    if !self.exit {
-                        progress.step("everything was sent; Ctrl-C stops");
-                        std::future::pending::<()>().await;
-                    }
-                    Ok::<_, Failure>(())
-                }
-                None => loop {
-                    let (publisher, number) = traffic.publish(nodes).await?;
-                    progress.published(&files::name(publisher), number, traffic.deliveries());
-                    tokio::time::sleep(PACE).await;
-                },
-            }
-        };
+    /// Gives the time that joining took.
+    async fn exchange(
+        &self,
+        nodes: &mut impl Host,
+        started: Instant,
+        traffic: &Traffic,
+        progress: &Progress,
+    ) -> Result<Duration, Failure> {
+        let stop = asked_to_stop();
+        tokio::pin!(stop);
         tokio::select! {
-            outcome = interrupted => outcome?,
-            () = asked_to_stop() => progress.step("interrupted; counting what has arrived"),
+            joined = self.wait_until_joined(nodes, progress) => joined?,
+            () = &mut stop => return Err(Failure::said("stopped before all nodes had joined")),
         }
-        traffic.complete().await;
-        progress.done();
-        Ok(Report::new(nodes, join, &traffic.counted()))
-    }
-
-    async fn send(&self, nodes: &[Node], traffic: &Traffic, messages: u64, progress: &Progress) -> Result<(), Failure> {
-        let expected = messages * (nodes.len() as u64 - 1);
-        progress.begin(expected);
+        let join = started.elapsed();
+        progress.step(&format!("all {} nodes joined in {} ms", self.nodes, join.as_millis()));
+        let messages = self.messages.unwrap_or(u64::MAX);
+        if let Some(messages) = self.messages {
+            progress.begin(messages * (u64::from(self.nodes) - 1));
+        }
+        // Only waiting is interrupted: a message is published whole or not at all.
+        let mut is_interrupted = false;
         for _ in 0..messages {
-            if !traffic.room().await {
+            let may_go_on = tokio::select! {
+                () = &mut stop => { is_interrupted = true; false }
+                has_room = traffic.room() => has_room,
+            };
+            if !may_go_on {
                 break;
             }
-            traffic.publish(nodes).await?;
-            progress.delivered(traffic.deliveries());
+            let (publisher, number, content) = traffic.next();
+            nodes.publish(publisher, content).await?;
+            if self.messages.is_some() {
+                progress.delivered(traffic.deliveries());
+                continue;
+            }
+            progress.published(&files::name(publisher), number, traffic.deliveries());
+            tokio::select! {
+                () = &mut stop => { is_interrupted = true; break }
+                () = tokio::time::sleep(PACE) => {}
+            }
+        }
+        if is_interrupted {
+            progress.step("interrupted; counting what has arrived");
         }
         traffic.complete().await;
         progress.delivered(traffic.deliveries());
-        Ok(())
+        if !is_interrupted && !self.exit {
+            progress.step("everything was sent; Ctrl-C stops");
+            stop.await;
+        }
+        progress.done();
+        Ok(join)
     }
 
     /// Everybody knows everybody, and has two links or more where there are enough nodes.
-    async fn wait_until_joined(&self, nodes: &[Node], progress: &Progress) -> Result<(), Failure> {
-        let enough = nodes.len().saturating_sub(1).min(2);
-        let has_joined = |node: &Node| node.members().len() == nodes.len() && node.links().len() >= enough;
-        let mut events = nodes[0].events();
+    async fn wait_until_joined(&self, nodes: &mut impl Host, progress: &Progress) -> Result<(), Failure> {
+        let count = usize::from(self.nodes);
+        let enough = count.saturating_sub(1).min(2);
         let deadline = tokio::time::Instant::now() + JOIN_WITHIN;
         loop {
-            let joined = nodes.iter().filter(|node| has_joined(node)).count();
-            progress.joined(joined, nodes.len());
-            if joined == nodes.len() {
+            let missing: Vec<_> = (0..count).filter(|place| !nodes.has_joined(*place, count, enough)).collect();
+            progress.joined(count - missing.len(), count);
+            if missing.is_empty() {
                 return Ok(());
             }
             if tokio::time::Instant::now() >= deadline {
-                let missing: Vec<_> = nodes.iter().enumerate().filter(|(_, node)| !has_joined(node)).collect();
-                let names: Vec<_> = missing.iter().map(|(place, _)| files::name(*place)).collect();
+                let names: Vec<_> = missing.iter().map(|place| files::name(*place)).collect();
                 return Err(Failure::said(format!(
-                    "{} of {} nodes did not join within {} s: {}; run again with --log debug to see why",
+                    "{} of {count} nodes did not join within {} s: {}; run again with --log debug to see why",
                     names.len(),
-                    nodes.len(),
                     JOIN_WITHIN.as_secs(),
                     names.join(", ")
                 )));
             }
-            // Something happened at the genesis node, or a moment has passed.
-            let next = async { while !matches!(events.next().await, Some(Event::Member { .. }) | None) {} };
-            let _ = tokio::time::timeout(Duration::from_millis(20), next).await;
+            nodes.change().await?;
         }
     }
 }

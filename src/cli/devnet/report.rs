@@ -8,8 +8,6 @@ use serde::Serialize;
 
 use super::super::Failure;
 use super::super::output::{Facts, Out};
-use crate::node::Node;
-use crate::overlay::Reason;
 
 use super::traffic::Counted;
 
@@ -37,9 +35,8 @@ impl Progress {
         }
     }
 
-    pub(super) fn started(&self, name: &str, node: &Node) {
-        let listen = node.listen_address().map(|at| at.to_string()).unwrap_or_default();
-        self.step(&format!("  {name:<10} {:#}  {listen}", node.id()));
+    pub(super) fn started(&self, name: &str, id: &str, listen: &str) {
+        self.step(&format!("  {name:<10} {id}  {listen}"));
     }
 
     pub(super) fn joined(&self, joined: usize, nodes: usize) {
@@ -96,22 +93,19 @@ struct Links {
 }
 
 impl Report {
-    pub(super) fn new(nodes: &[Node], join: Duration, counted: &Counted) -> Self {
-        let expected = counted.published * (nodes.len() as u64 - 1);
-        let refused = |node: &Node| {
-            let reasons = node.status().reasons;
-            reasons.get(Reason::BadEnvelope) + reasons.get(Reason::BadSignature)
-        };
-        let links: Vec<usize> = nodes.iter().map(|node| node.links().len()).collect();
+    /// `links` are those of each node while everybody was there; `refused` is the number of envelopes that somebody
+    /// refused for grammar or signature.
+    pub(super) fn new(links: &[usize], refused: u64, join: Duration, counted: &Counted) -> Self {
+        let expected = counted.published * (links.len() as u64).saturating_sub(1);
         Report {
-            nodes: nodes.len(),
+            nodes: links.len(),
             published: counted.published,
             delivered: counted.delivered,
             expected,
-            missing: expected - counted.delivered,
+            missing: expected.saturating_sub(counted.delivered),
             duplicates: counted.duplicates,
             // A message whose content nobody here published was altered on its way, too.
-            invalid: nodes.iter().map(refused).sum::<u64>() + counted.foreign,
+            invalid: refused + counted.foreign,
             join_ms: millis(join),
             latency_ms: Latency {
                 p50: millis(counted.latency(50)),

@@ -1,13 +1,10 @@
 //! Messages for a devnet, and the counting of what arrived: at the application, from the contents.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-use tokio::task::JoinSet;
-
-use crate::node::{Item, Node, PublishError};
 
 /// The title of the messages.
 pub(super) const TITLE: &str = "devnet";
@@ -79,32 +76,17 @@ struct Board {
 }
 
 impl Traffic {
-    /// Starts an application at each node that counts what it receives.
-    pub(super) fn watch(
-        nodes: &[Node],
-        size: usize,
-        tasks: &mut JoinSet<()>,
-    ) -> Result<Arc<Self>, crate::envelope::TitleError> {
-        let (nodes_count, board) = (nodes.len(), Mutex::default());
-        let traffic = Arc::new(Traffic { nodes: nodes_count, size, board, delivered: Notify::new() });
-        for (receiver, node) in nodes.iter().enumerate() {
-            let (traffic, mut subscription) = (traffic.clone(), node.subscribe(TITLE)?);
-            tasks.spawn(async move {
-                while let Some(item) = subscription.next().await {
-                    if let Item::Broadcast(broadcast) = item {
-                        traffic.received(receiver, broadcast.text().as_deref().unwrap_or_default());
-                    }
-                }
-            });
-        }
-        Ok(traffic)
+    /// Nothing was published yet.
+    pub(super) fn new(nodes: usize, size: usize) -> Self {
+        Traffic { nodes, size, board: Mutex::default(), delivered: Notify::new() }
     }
 
     fn board(&self) -> std::sync::MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn received(&self, receiver: usize, text: &str) {
+    /// The application at node `receiver` got a message.
+    pub(super) fn received(&self, receiver: usize, text: &str) {
         let now = Instant::now();
         let mut board = self.board();
         let known = read(text, self.size).filter(|(_, number)| *number < board.messages.len() as u64);
@@ -133,18 +115,16 @@ impl Traffic {
         self.delivered.notify_waiters();
     }
 
-    /// Publishes the next message, by the next node in turn. Says by whom, and its number.
-    pub(super) async fn publish(&self, nodes: &[Node]) -> Result<(usize, u64), PublishError> {
-        let (publisher, number) = {
-            let mut board = self.board();
-            let number = board.messages.len() as u64;
-            board.messages.push((Instant::now(), 0));
-            board.counted.published += 1;
-            board.complete += u64::from(self.nodes == 1);
-            (number as usize % self.nodes, number)
-        };
-        nodes[publisher].broadcast(TITLE, content(publisher, number, self.size)).await?;
-        Ok((publisher, number))
+    /// Notes that the next message goes out now: the node whose turn it is, the message's number, and its content.
+    pub(super) fn next(&self) -> (usize, u64, String) {
+        let mut board = self.board();
+        let number = board.messages.len() as u64;
+        let publisher = number as usize % self.nodes;
+        let content = content(publisher, number, self.size);
+        board.messages.push((Instant::now(), 0));
+        board.counted.published += 1;
+        board.complete += u64::from(self.nodes == 1);
+        (publisher, number, content)
     }
 
     /// Waits until there is room for another message on its way. Says whether that happened; not if nothing moves.
@@ -189,6 +169,16 @@ mod tests {
     fn traffic(nodes: usize, published: usize) -> Traffic {
         let board = Board { messages: vec![(Instant::now(), 0); published], ..Board::default() };
         Traffic { nodes, size: 40, board: Mutex::new(board), delivered: Notify::new() }
+    }
+
+    #[test]
+    fn nodes_publish_in_turn() {
+        let traffic = Traffic::new(2, 0);
+        for number in 0..4 {
+            let (publisher, said, content) = traffic.next();
+            assert_eq!((publisher, said, read(&content, 0)), (number % 2, number as u64, Some((publisher, said))));
+        }
+        assert_eq!(traffic.counted().published, 4);
     }
 
     #[test]

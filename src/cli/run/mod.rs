@@ -2,6 +2,7 @@
 
 mod commands;
 mod editor;
+mod events;
 mod show;
 
 use std::collections::BTreeMap;
@@ -16,11 +17,11 @@ use super::output::{Out, width};
 use super::passphrase::PassphraseSource;
 use super::runtime::{asked_to_stop, block_on};
 use crate::config::Config;
-use crate::node::{Event, Events, Item, Node, SecureNode, Subscription};
+use crate::node::{Builder, Event, Events, Item, Node, SecureNode, Subscription};
 use crate::overlay::{Reason, Target};
 
 use commands::{Command, Replies};
-use show::Screen;
+use show::{Format, Screen};
 
 /// Run the node a configuration describes, until it is stopped with Ctrl-C.
 ///
@@ -49,6 +50,30 @@ pub(super) struct Run {
     /// Print each broadcast as one JSON object on a line, as `sealnet verify` reads it, and nothing else
     #[arg(long)]
     json: bool,
+
+    /// With --json: print what happens, too, as objects with the key "event"
+    #[arg(long, requires = "json")]
+    events: bool,
+
+    /// Leave the network at the end of standard input, as on a terminal
+    #[arg(long)]
+    until_eof: bool,
+
+    /// Makes the node's random choices repeatable; for `sealnet devnet`
+    #[arg(long, hide = true, value_parser = parse_seed)]
+    seed: Option<Seed>,
+}
+
+/// 32 bytes in hex.
+#[derive(Clone, Copy)]
+struct Seed([u8; 32]);
+
+fn parse_seed(text: &str) -> Result<Seed, String> {
+    let mut seed = [0; 32];
+    match data_encoding::HEXLOWER.decode_mut(text.as_bytes(), &mut seed) {
+        Ok(32) if text.len() == 64 => Ok(Seed(seed)),
+        _ => Err("write 64 hex digits".to_owned()),
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -56,7 +81,7 @@ Examples:
   sealnet run --config config/genesis.toml
   sealnet run --config config/peer.toml
   sealnet run --config config/peer.toml --plain      the base node: watch the wire, and read everything
-  echo \"backup done\" | sealnet run --config config/peer.toml --title alerts
+  echo \"backup done\" | sealnet run --config config/peer.toml --title alerts --until-eof
   sealnet run --config config/peer.toml --json | sealnet verify - --network demo";
 
 impl Run {
@@ -78,18 +103,27 @@ impl Run {
     /// Starts the node a configuration describes, secure or plain.
     async fn start(&self, config: &Config) -> Result<(Node, Events), Failure> {
         let Some(identity) = config.identity() else {
-            return Ok(Node::from_config(config)?.start_with_events().await?);
+            let builder = Node::from_config(config)?;
+            return Ok(seeded(builder, self.seed).start_with_events().await?);
         };
-        let identity = self.passphrase.load(identity)?;
-        let (node, events) = SecureNode::from_config_as(config, identity)?.start_with_events().await?;
+        let builder = SecureNode::from_config_as(config, self.passphrase.load(identity)?)?;
+        let (node, events) = seeded(builder, self.seed).start_with_events().await?;
         Ok((node.into(), events))
+    }
+
+    fn format(&self) -> Format {
+        match (self.json, self.events) {
+            (false, _) => Format::Text,
+            (true, false) => Format::Broadcasts,
+            (true, true) => Format::Everything,
+        }
     }
 
     async fn attend(&self, config: &Config, node: &Node, mut events: Events, out: &mut Out) -> Result<(), Failure> {
         let mut messages = node.subscribe_all().from_start();
         let mut joining = Joining::of(config, node);
         let Input { mut lines, editor, is_persons } = Input::open(node, self.json);
-        let mut screen = Screen::new(out, node, self.json, editor);
+        let mut screen = Screen::new(out, node, self.format(), editor);
         screen.started()?;
         let (sender, mut replies) = mpsc::channel(64);
         let obeying = async {
@@ -101,8 +135,8 @@ impl Run {
                     Err(why) => replies.say(why).await,
                 }
             }
-            // The end of a terminal's input is a person who leaves; that of a pipe means nothing more.
-            if !is_persons {
+            // The end of a terminal's input is a person who leaves; that of a pipe means nothing more, unless it is said to.
+            if !is_persons && !self.until_eof {
                 std::future::pending::<()>().await;
             }
         };
@@ -132,6 +166,13 @@ async fn drain(messages: &mut Subscription, screen: &mut Screen<'_>) -> Result<(
         screen.item(&item)?;
     }
     Ok(())
+}
+
+fn seeded<Kind>(builder: Builder<Kind>, seed: Option<Seed>) -> Builder<Kind> {
+    match seed {
+        Some(Seed(seed)) => builder.seed(seed),
+        None => builder,
+    }
 }
 
 /// Finds out whether the configuration can lead anywhere. A genesis node that is not there may come; one that is there and

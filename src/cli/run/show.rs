@@ -5,27 +5,39 @@ use std::fmt::Display;
 use super::super::output::{GOOD, NAME, Out};
 use super::super::{Failure, escape};
 use super::editor::Editor;
+use super::events;
 use crate::identity::NodeId;
 use crate::node::{Broadcast, Event, Item, Node};
 use crate::overlay::{Direction, JoinStep, MemberState, Target};
+
+/// What is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// Everything, for a person.
+    Text,
+    /// Broadcasts as JSON.
+    Broadcasts,
+    /// Broadcasts and events as JSON.
+    Everything,
+}
 
 /// Lines on standard output: for a person with a prompt below them, for a log without, or envelopes as JSON.
 pub(super) struct Screen<'a> {
     out: &'a mut Out,
     node: &'a Node,
-    json: bool,
+    format: Format,
     /// The prompt, above which lines appear.
     editor: Option<Editor>,
 }
 
 impl<'a> Screen<'a> {
-    pub(super) fn new(out: &'a mut Out, node: &'a Node, json: bool, editor: Option<Editor>) -> Self {
-        Screen { out, node, json, editor }
+    pub(super) fn new(out: &'a mut Out, node: &'a Node, format: Format, editor: Option<Editor>) -> Self {
+        Screen { out, node, format, editor }
     }
 
     /// One line, or several, that are not for programs.
     pub(super) fn say(&mut self, line: impl Display) -> Result<(), Failure> {
-        if self.json { Ok(()) } else { self.line(line) }
+        if self.format == Format::Text { self.line(line) } else { Ok(()) }
     }
 
     fn line(&mut self, line: impl Display) -> Result<(), Failure> {
@@ -37,7 +49,16 @@ impl<'a> Screen<'a> {
         Ok(())
     }
 
+    /// Something for programs that want to know everything.
+    fn tell(&mut self, event: Option<serde_json::Value>) -> Result<(), Failure> {
+        match event {
+            Some(event) if self.format == Format::Everything => self.line(event),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn started(&mut self) -> Result<(), Failure> {
+        self.tell(Some(events::started(self.node)))?;
         let kind = if self.node.is_secure() { "secure" } else { "plain: nothing is encrypted or signed" };
         self.say(format_args!("{NAME}node{NAME:#}    {} ({kind})", self.node.id()))?;
         if let Some(address) = self.node.address() {
@@ -52,12 +73,13 @@ impl<'a> Screen<'a> {
     pub(super) fn stopping(&mut self) -> Result<(), Failure> {
         // From here on the terminal is an ordinary one again.
         self.editor = None;
+        self.tell(Some(events::stopping(self.node)))?;
         self.say("leaving the network")
     }
 
     pub(super) fn item(&mut self, item: &Item) -> Result<(), Failure> {
         match item {
-            Item::Broadcast(broadcast) if self.json => {
+            Item::Broadcast(broadcast) if self.format != Format::Text => {
                 let json = broadcast.envelope().to_json(self.node.network());
                 self.line(json)
             }
@@ -78,6 +100,9 @@ impl<'a> Screen<'a> {
     }
 
     pub(super) fn event(&mut self, event: &Event) -> Result<(), Failure> {
+        if self.format != Format::Text {
+            return self.tell(events::told(event, self.node));
+        }
         let text = match event {
             Event::Join(step) => match step {
                 JoinStep::First => "no genesis node is named: this is the first node".to_owned(),
