@@ -12,6 +12,7 @@ mod noise_snow;
 mod noise_vectors;
 mod others;
 mod parsers;
+mod peer;
 mod processes;
 mod program;
 mod readme;
