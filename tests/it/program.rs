@@ -50,6 +50,16 @@ impl Running {
         }
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed, as far as it was read.
+    pub(crate) fn seen(&self) -> &[String] {
+        &self.seen
+    }
+
     /// Types a line.
     pub(crate) fn types(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
