@@ -164,7 +164,8 @@ fn a_field_changed_by_a_bit_is_refused_with_its_old_id_and_with_a_new_one() {
     let verifier = Verifier::new(secure(NETWORK));
     let example = with_its_own_id(&Raw::example());
     verifier.check_json(&example.to_string()).unwrap();
-    let changes: [(&str, fn(&mut Raw)); 6] = [
+    type Change = fn(&mut Raw);
+    let changes: [(&str, Change); 6] = [
         ("sender", |raw| raw.sender = *id(&B).as_bytes()),
         ("title", |raw| raw.title[0] ^= 1),
         ("message", |raw| raw.message[4] ^= 1),

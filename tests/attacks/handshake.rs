@@ -473,7 +473,7 @@ async fn crossed_dials(round: usize) -> bool {
     other.ping(&one.id()).await.unwrap();
     assert_eq!((one.links()[0].link, other.links()[0].link), (here, there), "round {round}");
     tokio::join!(one.stop(), other.stop());
-    opened.iter().any(|count| *count == 2)
+    opened.contains(&2)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,7 @@ mod others;
 mod parsers;
 mod peer;
 mod processes;
+#[allow(dead_code, reason = "the tests in tests/attacks use the rest of it")]
 mod program;
 mod readme;
 mod sim;

@@ -21,9 +21,7 @@ use sealnet::link::{
     Arrival, BadHello, Channel, Halves, Link, LinkError, NoiseChannel, Outbox, PlainChannel, Reader, accept, connect,
 };
 use sealnet::noise::{Builder, HandshakePattern, HandshakeState, Keypair, NoiseError, PresharedKey};
-use sealnet::wire::{
-    Frame, FrameDecoder, FrameError, Goodbye, GoodbyeCode, Hello, Kind, Mode, Preamble, PreambleError,
-};
+use sealnet::wire::{Frame, FrameError, Goodbye, GoodbyeCode, Hello, Kind, Mode, Preamble, PreambleError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 
