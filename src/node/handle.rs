@@ -234,14 +234,16 @@ impl Node {
     pub async fn ping(&self, peer: &NodeId) -> Result<Duration, SendError> {
         let mut events = self.events();
         let now = self.shared().now();
-        self.shared()
-            .with_core(|core| core.link_with(peer).map(|link| core.send_ping(now, link)))
-            .ok_or(SendError::NotLinked(*peer))?;
+        let link = self.shared().with_core(|core| core.link_with(peer).inspect(|link| core.send_ping(now, *link)));
+        let link = link.ok_or(SendError::NotLinked(*peer))?;
         let answer = async {
             loop {
                 match events.next().await {
                     Some(Event::Latency { peer: from, round_trip }) if from == *peer => return Ok(round_trip),
-                    Some(Event::LinkClosed { peer: from, .. }) if from == *peer => {
+                    // Not if it was another one with the same node, which lost its place to this.
+                    Some(Event::LinkClosed { peer: from, .. })
+                        if from == *peer && self.shared().link(link).is_none() =>
+                    {
                         return Err(SendError::Closed(*peer));
                     }
                     Some(_) => {}

@@ -3,51 +3,18 @@
 use std::sync::{Arc, Mutex};
 
 use sealnet::envelope::{Draft, Envelope, Lifetime, Scheme, Signed, Timestamp, Verified};
-use sealnet::identity::{Identity, NetworkHash, NodeId};
-use sealnet::link::{self, Halves, Link, NoiseChannel, Outbox, Reader};
-use sealnet::node::{Event, Node, SendError};
+use sealnet::identity::NetworkHash;
+use sealnet::node::{Event, SendError};
 use sealnet::overlay::Reason;
 use sealnet::wire::{Frame, GoodbyeCode, Hello};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::peer::Peer;
 use crate::support::{identity, network, next_text, node, until, within};
 
 fn test_network() -> NetworkHash {
     NetworkHash::secure(&"test".parse().unwrap())
-}
-
-/// A peer that speaks the protocol and does with it what a test wants.
-struct Peer {
-    reader: Reader,
-    outbox: Outbox,
-}
-
-impl Peer {
-    async fn connect(node: &Node, identity: Identity) -> Result<Self, link::LinkError> {
-        let channel = NoiseChannel::new(Arc::new(identity), test_network(), None).unwrap();
-        let stream = TcpStream::connect(node.listen_address().unwrap()).await.unwrap();
-        let hello = Hello::new("a test", Timestamp::now());
-        let link = link::connect(&channel, Halves::from(stream), Some(node.id()), &hello, &|_: &NodeId| true).await?;
-        let Link { reader, writer, .. } = link;
-        let outbox = Outbox::default();
-        tokio::spawn(writer.run(outbox.clone()));
-        Ok(Peer { reader, outbox })
-    }
-
-    fn send(&self, frame: Frame) {
-        self.outbox.push_control(frame).unwrap();
-    }
-
-    /// Reads until the node closes the connection.
-    async fn closed(mut self) {
-        let end = async {
-            while let Ok(true) = self.reader.fill().await {
-                while let Ok(Some(_)) = self.reader.next_frame() {}
-            }
-        };
-        within("the node closes the connection", end).await;
-    }
 }
 
 fn message(author: &Signed, text: &str) -> Verified<Envelope> {
@@ -267,17 +234,8 @@ async fn a_message_to_one_node_is_not_sent_to_one_that_does_not_take_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_living_link_keeps_its_place_against_a_newer_one_of_the_same_node() {
     let node = node(1, &[]).await;
-    let mut older = Peer::connect(&node, identity(66)).await.unwrap();
-    let answers = older.outbox.clone();
-    tokio::spawn(async move {
-        while let Ok(true) = older.reader.fill().await {
-            while let Ok(Some(frame)) = older.reader.next_frame() {
-                if let Frame::Ping(nonce) = frame {
-                    answers.push_control(Frame::Pong(nonce)).unwrap();
-                }
-            }
-        }
-    });
+    let older = Peer::connect(&node, identity(66)).await.unwrap();
+    tokio::spawn(older.answers_pings());
     let before = node.links();
     let newer = Peer::connect(&node, identity(66)).await.unwrap();
     newer.closed().await;

@@ -14,8 +14,10 @@ mod noise_vectors;
 mod others;
 mod parsers;
 mod passphrases;
+mod peer;
 mod place;
 mod processes;
+#[allow(dead_code, reason = "the tests in tests/attacks use the rest of it")]
 mod program;
 mod prompt;
 mod readme;

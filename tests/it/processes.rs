@@ -121,5 +121,5 @@ fn plain_processes_talk_among_themselves_and_never_with_a_secure_one() {
     secure.types("not for everybody");
     peer.types("the end");
     genesis.prints("the end");
-    assert!(!genesis.seen("not for everybody"));
+    assert!(!genesis.showed("not for everybody"));
 }

@@ -44,15 +44,25 @@ impl Running {
     }
 
     /// Whether it has printed a line that holds `text`, as far as it was read.
-    pub(crate) fn seen(&self, text: &str) -> bool {
+    pub(crate) fn showed(&self, text: &str) -> bool {
         self.seen.iter().any(|line| line.contains(text))
     }
 
     /// Waits until it has printed a line that holds `text`, sooner or later than what was read last.
     pub(crate) fn has_printed(&mut self, text: &str) {
-        if !self.seen(text) {
+        if !self.showed(text) {
             self.prints(text);
         }
+    }
+
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has printed, as far as it was read.
+    pub(crate) fn seen(&self) -> &[String] {
+        &self.seen
     }
 
     /// Types a line.

@@ -1,5 +1,6 @@
 //! Links: opening them, what is refused while they open, and what an open one promises.
 
+pub(crate) mod forgeries;
 mod hello;
 mod open_links;
 mod opening;
@@ -15,15 +16,12 @@ use std::time::Duration;
 
 use sealnet::envelope::{Draft, Lifetime, Scheme, Signed, Timestamp};
 use sealnet::identity::{Identity, NetworkHash, NetworkKey, NodeId};
-use sealnet::link::proof::{IdentityProof, ProofError};
-use sealnet::link::record::{RecordOpener, RecordSealer};
+use sealnet::link::proof::ProofError;
 use sealnet::link::{
     Arrival, BadHello, Channel, Halves, Link, LinkError, NoiseChannel, Outbox, PlainChannel, Reader, accept, connect,
 };
-use sealnet::noise::{Builder, HandshakePattern, HandshakeState, Keypair, NoiseError, PresharedKey, TransportState};
-use sealnet::wire::{
-    Frame, FrameDecoder, FrameError, Goodbye, GoodbyeCode, Hello, Kind, Mode, Preamble, PreambleError,
-};
+use sealnet::noise::{Builder, HandshakePattern, HandshakeState, Keypair, NoiseError, PresharedKey};
+use sealnet::wire::{Frame, FrameError, Goodbye, GoodbyeCode, Hello, Kind, Mode, Preamble, PreambleError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::Instant;
 
