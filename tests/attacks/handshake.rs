@@ -1,6 +1,6 @@
 //! Handshake: nobody gets in who has not proven who he is for this very session, and nobody learns anything by trying.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -486,73 +486,25 @@ async fn of_two_nodes_that_dial_each_other_at_once_two_hundred_times_one_link_is
     assert!(crossed > 20, "only {crossed} of 200 times two links were opened at once");
 }
 
-/// An address of this machine that is not loopback; nothing is sent to find it.
-fn own_address() -> Option<IpAddr> {
-    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?;
-    let own = socket.local_addr().ok()?.ip();
-    (!own.is_loopback() && !own.is_unspecified()).then_some(own)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_thousand_silent_connections_from_one_address_hold_four_places_and_others_are_served() {
-    let Some(own) = own_address() else {
-        println!("NOT RUN: this machine has no address but loopback");
-        return;
-    };
-    let node = SecureNode::builder("test".parse().unwrap(), identity(1))
-        .listen("0.0.0.0:0".parse().unwrap())
-        .overlay(Settings::local());
-    let node = node.start().await.unwrap();
-    let port = node.listen_address().unwrap().port();
-    let waiting = Arc::new(Mutex::new(Vec::new()));
-    let mut closed = tokio::task::JoinSet::new();
-    for _ in 0..1000 {
-        let mut stream = TcpStream::connect((own, port)).await.unwrap();
-        let waiting = waiting.clone();
-        closed.spawn(async move {
-            let begun = Instant::now();
-            let mut said = Vec::new();
-            let _ = stream.read_to_end(&mut said).await;
-            assert_eq!(said, NOTHING);
-            waiting.lock().unwrap().push(begun.elapsed());
-        });
-    }
-    // At this very moment somebody from elsewhere comes.
-    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
-    let honest = Peer::over(stream, &node, identity(2)).await.unwrap();
-    honest.send(Frame::Ping(*b"are you "));
-    tokio::spawn(honest.answers_pings());
-    node.ping(&identity(2).id()).await.unwrap();
-    within("all silent ones are closed", closed.join_all()).await;
-    // Those that had a place were waited for.
-    let waited = waiting.lock().unwrap().iter().filter(|took| **took > Duration::from_millis(1500)).count();
-    assert!((1..=4).contains(&waited), "{waited} had a place");
-    assert!(node.status().reasons.get(Reason::Overload) >= 996);
-}
-
 #[tokio::test(start_paused = true)]
-async fn nothing_but_a_sound_hello_may_come_first_and_who_breaks_that_answers_for_it() {
+async fn nothing_but_a_sound_hello_may_come_first_and_nobody_is_barred_for_it() {
     let stage = Stage::open().await;
     let mut events = stage.node.events();
-    let firsts: [(Vec<u8>, bool); 6] = [
-        (encoded(&Frame::Ping([1; 8])), true),
-        ([&4_097_u32.to_be_bytes()[..], &[0x01], &[b' '; 4_097]].concat(), true),
-        (encoded(&Frame::Hello("{}".into())), true),
-        ([&100_000_u32.to_be_bytes()[..], &[0x20]].concat(), true),
-        ([hello(), hello()].concat(), true),
+    let firsts: [Vec<u8>; 6] = [
+        encoded(&Frame::Ping([1; 8])),
+        [&4_097_u32.to_be_bytes()[..], &[0x01], &[b' '; 4_097]].concat(),
+        encoded(&Frame::Hello("{}".into())),
+        [&100_000_u32.to_be_bytes()[..], &[0x20]].concat(),
+        [hello(), hello()].concat(),
         // A newer peer.
-        (vec![0, 0, 0, 0, 0x7F], false),
+        vec![0, 0, 0, 0, 0x7F],
     ];
-    for (n, (first, blamed)) in (10..).zip(firsts) {
+    for (n, first) in (10..).zip(firsts) {
         let mut script = Script::initiate(stage.connect().await, honest(n)).await;
         script.send(&first).await;
         assert_eq!(rest_of(&mut script.stream).await, NOTHING, "{n}");
         assert_eq!(refused(&mut events).await, Reason::BadHello);
-        let again = Peer::over(stage.connect().await, &stage.node, identity(n)).await;
-        assert_eq!(again.is_err(), blamed, "{n}");
-        if blamed {
-            assert_eq!(refused(&mut events).await, Reason::Barred);
-        }
+        // It may only be a newer program: it is free to come back with a HELLO that this node understands.
+        assert!(Peer::over(stage.connect().await, &stage.node, identity(n)).await.is_ok(), "{n}");
     }
 }

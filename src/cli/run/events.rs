@@ -61,7 +61,9 @@ pub(super) fn told(event: &Event, node: &Node) -> Option<Value> {
         Event::DialFailed { target, reason, why } => {
             let to = match target {
                 Target::Genesis(place) => json!({ "genesis": place }),
-                Target::Member { id, address } | Target::Renewal { id, address } => json!({ "member": id, "address": address }),
+                Target::Member { id, address } | Target::Renewal { id, address } => {
+                    json!({ "member": id, "address": address })
+                }
             };
             json!({ "event": "dial-failed", "to": to, "reason": reason.label(), "why": why })
         }
