@@ -61,6 +61,12 @@ impl NodeAddress {
         Ok(NodeAddress { id, host, port })
     }
 
+    /// The same place, where anybody may answer.
+    #[must_use]
+    pub fn without_id(&self) -> Self {
+        NodeAddress { id: None, ..self.clone() }
+    }
+
     /// The key that must answer, if it is known.
     pub fn id(&self) -> Option<NodeId> {
         self.id

@@ -15,6 +15,7 @@ mod others;
 mod parsers;
 mod passphrases;
 mod place;
+mod plain;
 mod processes;
 mod program;
 mod prompt;
