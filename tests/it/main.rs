@@ -4,6 +4,7 @@ mod broadcasting;
 mod cli;
 mod config;
 mod devnet;
+mod errors;
 mod hostile;
 mod joining;
 mod keys;
