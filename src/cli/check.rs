@@ -35,8 +35,8 @@ Examples:
   sealnet check config/peer.toml
   sealnet check config/peer.toml --json | jq .genesis
 
-What is wrong is named with line and column, and with what to do about it. Every setting is explained in
-config/full.toml of the source.";
+What is wrong is named with line and column, and with what to do about it.
+Every setting is explained in config/full.toml of the source.";
 
 #[derive(Serialize)]
 struct Checked<'a> {

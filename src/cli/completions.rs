@@ -1,30 +1,40 @@
-//! `sealnet completions`: what a shell needs to complete commands and flags.
+//! `sealnet completions`: lets a shell complete this program's command line.
 
-use clap::{Args, CommandFactory};
-use clap_complete::Shell;
+use clap::{Args, CommandFactory, ValueEnum};
 
 use super::output::Out;
 use super::{Cli, Failure};
 
-/// Print what a shell needs to complete this program's commands and flags.
+/// Print a script by which a shell completes this program's command line.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Completions {
-    /// Which shell
-    #[arg(value_name = "SHELL")]
+    /// The shell
     shell: Shell,
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  sealnet completions bash > ~/.local/share/bash-completion/completions/sealnet
-  sealnet completions zsh  > ~/.zfunc/_sealnet          (with that folder in $fpath)
+  source <(sealnet completions bash)         now; in ~/.bashrc, for ever
+  source <(sealnet completions zsh)          the same in ~/.zshrc
   sealnet completions fish > ~/.config/fish/completions/sealnet.fish";
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Shell {
+    Bash,
+    Zsh,
+    Fish,
+}
 
 impl Completions {
     pub(super) fn run(self, out: &mut Out) -> Result<(), Failure> {
+        let shell = match self.shell {
+            Shell::Bash => clap_complete::Shell::Bash,
+            Shell::Zsh => clap_complete::Shell::Zsh,
+            Shell::Fish => clap_complete::Shell::Fish,
+        };
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "sealnet", &mut script);
+        clap_complete::generate(shell, &mut Cli::command(), "sealnet", &mut script);
         out.line(String::from_utf8_lossy(&script).trim_end())
     }
 }

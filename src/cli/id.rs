@@ -39,11 +39,12 @@ pub(super) struct Id {
 
 const EXAMPLES: &str = "\
 Examples:
-  sealnet id                           all keys in the folder keys
-  sealnet id genesis                   that of keys/genesis.id, or else of keys/genesis.pem
-  sealnet id /srv/node.pem --write     a key from OpenSSL has no .id yet: write it
+  sealnet id                         all keys in the folder keys
+  sealnet id genesis                 from keys/genesis.id, or keys/genesis.pem
+  sealnet id /srv/node.pem --write   a key from OpenSSL has no .id yet: write it
 
-In a configuration a node is named with its id: sealnet://ID@HOST:PORT, or { address, id_file }.";
+In a configuration a node is named with its id: sealnet://ID@HOST:PORT, or
+{ address, id_file }.";
 
 #[derive(Serialize)]
 struct Known {

@@ -44,12 +44,13 @@ pub(super) struct Init {
 
 const EXAMPLES: &str = "\
 Examples:
-  sealnet init lab                          a new network, called like lab-3f9a2c
-  sealnet init lab --network lab.example    a new network of this name
+  sealnet init lab                        a new network, called like lab-3f9a2c
+  sealnet init lab --network lab.example  a new network of this name
   sealnet init lab --network lab-3f9a2c --genesis sealnet://ID@192.0.2.1:7400
-                                            a new member of it, on another machine
+                                          a member of it, on another machine
 
-It writes two or three files and overwrites none. Afterwards: sealnet run --config FOLDER/config/NAME.toml";
+It writes two or three files and overwrites none. Afterwards:
+  sealnet run --config FOLDER/config/NAME.toml";
 
 /// Addresses without a key would be refused by the configuration, after the key was made.
 fn parse_genesis(text: &str) -> Result<NodeAddress, String> {
@@ -122,7 +123,7 @@ impl Made {
         facts.add("secret", format_args!("{}  (nobody else may have it)", self.key.display()));
         out.facts(&facts)?;
         let mut next = Facts::default();
-        next.add("try it", format_args!("sealnet run --config {}", self.config.display()));
+        next.add("next", format_args!("sealnet run --config {}", self.config.display()));
         if is_new {
             let host = match self.listen {
                 listen if listen.ip().is_unspecified() => format!("HOST:{}", listen.port()),

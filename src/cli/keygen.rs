@@ -46,12 +46,13 @@ pub(super) struct Keygen {
 const EXAMPLES: &str = "\
 Examples:
   sealnet keygen genesis               keys/genesis.pem and keys/genesis.id
+  sealnet keygen peer --passphrase     the same, encrypted
   sealnet keygen --out /srv/node.pem   /srv/node.pem and /srv/node.id
-  sealnet keygen --network-key         keys/network.key, to be copied to every member
-  sealnet keygen peer --passphrase     the same, of use only to whoever knows the passphrase
+  sealnet keygen --network-key         keys/network.key, for every member
   openssl pkey -in keys/genesis.pem -noout -text      look at a key
 
-Nothing is overwritten unless you say --force, and then the old files are kept aside.";
+Nothing is overwritten unless you say --force, and then the old files are kept
+aside.";
 
 #[derive(Serialize)]
 struct Made {

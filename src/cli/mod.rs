@@ -31,7 +31,7 @@ pub use escape::{Escaped, escape};
 struct Cli {
     /// Log to standard error: error, warn, info, debug, trace, or like sealnet::overlay=debug [default: warn, or the
     /// variable SEALNET_LOG]
-    #[arg(long, global = true, value_name = "LEVEL", value_parser = log::parse)]
+    #[arg(long, global = true, display_order = 900, value_name = "LEVEL", value_parser = log::parse)]
     log: Option<String>,
 
     #[command(subcommand)]
@@ -40,14 +40,15 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Begin with:
-  sealnet keygen genesis             make a key: keys/genesis.pem and keys/genesis.id
-  sealnet init my-network            or make a whole new network's files
-  sealnet check config/peer.toml     see whether a configuration is right
-  sealnet run --config config/peer.toml   run a node
-  sealnet devnet                     or watch a whole network on this machine
-  sealnet help COMMAND               what a command does, with examples
+  sealnet devnet                         watch a whole network on this machine
+  sealnet keygen genesis                 or make a key
+  sealnet init my-network                or a whole new network's files
+  sealnet check config/peer.toml         see whether a configuration is right
+  sealnet run --config config/peer.toml  run a node
+  sealnet help COMMAND                   what a command does, with examples
 
-Exit status: 0 done, 1 it could not be done (standard error says why), 2 wrong usage.";
+Exit status: 0 done; 1 it could not be done, and standard error says why;
+2 wrong usage.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -70,8 +71,8 @@ impl Command {
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
-            Command::Completions(command) => command.run(out),
             Command::Verify(command) => command.run(out),
+            Command::Completions(command) => command.run(out),
         }
     }
 }
@@ -141,10 +142,13 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent_and_every_command_is_explained_with_examples() {
         Cli::command().debug_assert();
+        assert!(EXAMPLES.lines().all(|line| line.len() <= 80));
         for command in Cli::command().get_subcommands() {
             assert!(command.get_about().is_some(), "{}", command.get_name());
             let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(examples.contains(&format!("sealnet {}", command.get_name())), "{}", command.get_name());
+            // Longer ones would be broken, and lose their columns.
+            assert!(examples.lines().all(|line| line.chars().count() <= 80), "{examples}");
             for argument in command.get_arguments() {
                 assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
             }

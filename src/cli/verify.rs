@@ -34,8 +34,9 @@ Examples:
   sealnet verify message.json --network demo
   grep chat messages.jsonl | sealnet verify - --network demo --json
 
-Valid means: these words, this title and this time are of the holder of this sender's key, in this network. Whose key
-it is only you can know. What could deceive the eye or the terminal is shown as \\u{...}.
+Valid means: these words, this title and this time are of the holder of this
+sender's key, in this network. Whose key it is only you can know. What could
+deceive the eye or the terminal is shown as \\u{...}.
 Exit status: 0 all are valid, 1 one of them is not.";
 
 /// An object may be printed over several lines; one that takes more than this is no envelope.

@@ -105,7 +105,7 @@ impl fmt::Display for ConfigProblem {
             ConfigProblem::Missing => {
                 f.write_str("there is no such file; check the path, or make a network with `sealnet init FOLDER`")
             }
-            ConfigProblem::Io(error) => write!(f, "could not be read: {error}"),
+            ConfigProblem::Io(error) => write!(f, "could not be read ({error}); name a file this user may read"),
             ConfigProblem::TooLong => {
                 write!(f, "longer than {} bytes, so it is no configuration; check the path", super::Config::MAX_LEN)
             }

@@ -107,14 +107,6 @@ impl Config {
         })
     }
 
-    /// The same network's plain counterpart: no keys, nothing encrypted, nothing signed, and no identity that could be pinned,
-    /// since a plain node has none. It never meets the secure network of that name.
-    #[must_use]
-    pub fn into_plain(self) -> Self {
-        let genesis = self.genesis.iter().map(NodeAddress::without_id).collect();
-        Config { security: Security::Plain, genesis, ..self }
-    }
-
     /// The file it was loaded from.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
@@ -141,6 +133,15 @@ impl Config {
     /// Whether this is a base node: nothing is encrypted or signed.
     pub fn is_plain(&self) -> bool {
         self.security == Security::Plain
+    }
+
+    /// The same without security: the plain network of the same name, where nothing is encrypted, signed or proven. Key
+    /// files are no longer named, and genesis entries no longer say which key must answer. Nodes of the two networks never
+    /// link.
+    #[must_use]
+    pub fn to_plain(&self) -> Self {
+        let genesis = self.genesis.iter().map(NodeAddress::without_id).collect();
+        Config { security: Security::Plain, genesis, ..self.clone() }
     }
 
     /// The file of the node's identity; `None` on a plain network.

@@ -61,7 +61,7 @@ impl NodeAddress {
         Ok(NodeAddress { id, host, port })
     }
 
-    /// The same place, whoever may answer there.
+    /// The same place, where anybody may answer.
     #[must_use]
     pub fn without_id(&self) -> Self {
         NodeAddress { id: None, ..self.clone() }

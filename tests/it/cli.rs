@@ -3,7 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use sealnet::config::Config;
@@ -74,7 +74,7 @@ fn wrong_usage_ends_with_status_2_and_says_what_is_right() {
 fn help_and_version_are_no_errors() {
     let place = Place::new();
     assert!(place.done("--version").starts_with("sealnet "));
-    for command in ["keygen", "id", "init", "check", "verify"] {
+    for command in ["keygen", "id", "init", "check", "run", "verify", "devnet", "completions"] {
         let help = place.done(&format!("help {command}"));
         assert!(help.contains("Examples:") && help.contains(&format!("sealnet {command}")), "{help}");
     }
@@ -297,4 +297,27 @@ fn a_reader_that_goes_away_is_no_fault() {
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
     }
+}
+
+#[test]
+fn shells_complete_every_command_and_option() {
+    let place = Place::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = place.done(&format!("completions {shell}"));
+        for word in ["keygen", "devnet", "passphrase-fd", "until-eof", "completions"] {
+            assert!(script.contains(word), "no {word:?} for {shell}");
+        }
+        place.write("script", &script);
+        // Whether the shell understands it is seen only where there is one.
+        match Command::new(shell).arg("-n").arg(place.path("script")).output() {
+            Ok(output) => assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr)),
+            Err(_) => println!("NOT RUN: {shell} is not installed"),
+        }
+    }
+}
+
+#[test]
+fn init_says_how_to_go_on() {
+    let place = Place::new();
+    assert!(place.done("init lab --name first").contains("sealnet run --config lab/config/first.toml"));
 }

@@ -41,7 +41,7 @@ impl Devnet {
     }
 
     /// Waits until it and every one of its nodes, which have its standard error, too, are gone; gives what it printed.
-    fn ended(mut self) -> (Option<i32>, String) {
+    fn all_end(mut self) -> (Option<i32>, String) {
         let (sender, gone) = channel();
         let mut errors = self.errors;
         std::thread::spawn(move || sender.send(errors.read_to_string(&mut String::new())));
@@ -65,7 +65,7 @@ fn every_message_reaches_every_process_exactly_once() {
         ("--processes --nodes 1 --messages 2", 2, 0),
         ("--nodes 3 --messages 10", 10, 20),
     ] {
-        let (status, printed) = Devnet::start(&format!("{arguments} --exit --json")).ended();
+        let (status, printed) = Devnet::start(&format!("{arguments} --exit --json")).all_end();
         let facts = facts(&printed);
         let expected = [("published", published), ("delivered", delivered), ("expected", delivered)];
         for (name, value) in expected.into_iter().chain([("missing", 0), ("duplicates", 0), ("invalid", 0)]) {
@@ -80,7 +80,7 @@ fn an_interrupted_devnet_counts_what_arrived_and_leaves_no_process() {
     let mut devnet = Devnet::start("--processes --nodes 3");
     devnet.tells("published message 0");
     devnet.signal(Signal::INT);
-    let (status, printed) = devnet.ended();
+    let (status, printed) = devnet.all_end();
     assert_eq!(status, Some(0), "{printed}");
     assert!(printed.contains("missing     0"), "{printed}");
 }
@@ -90,7 +90,7 @@ fn no_process_outlives_a_devnet_that_is_killed() {
     let mut devnet = Devnet::start("--processes --nodes 3");
     devnet.tells("all 3 nodes joined");
     devnet.signal(Signal::KILL);
-    devnet.ended();
+    devnet.all_end();
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod broadcasting;
 mod cli;
 mod config;
 mod devnet;
+mod errors;
 mod hostile;
 mod joining;
 mod keys;
@@ -16,6 +17,7 @@ mod parsers;
 mod passphrases;
 mod peer;
 mod place;
+mod plain;
 mod processes;
 #[allow(dead_code, reason = "the tests in tests/attacks use the rest of it")]
 mod program;

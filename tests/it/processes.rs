@@ -35,13 +35,6 @@ impl Network {
 
     /// Starts node `n`, which knows the nodes `genesis`, and waits until it has joined.
     fn start(&self, n: usize, genesis: &[usize]) -> Running {
-        let mut running = self.run(n, genesis, &[]);
-        running.prints("joined");
-        running
-    }
-
-    /// Starts node `n`, which knows the nodes `genesis`.
-    fn run(&self, n: usize, genesis: &[usize], flags: &[&str]) -> Running {
         let entry =
             |n: &usize| format!("{{ address = \"127.0.0.1:{}\", id_file = \"../keys/{n}.id\" }}", self.ports[*n]);
         let genesis: Vec<_> = genesis.iter().map(entry).collect();
@@ -54,7 +47,9 @@ impl Network {
         let file = format!("config/{n}.toml");
         std::fs::write(self.path().join(&file), config).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_sealnet"));
-        Running::start(command.args(["run", "--config", &file]).args(flags).current_dir(self.path()))
+        let mut running = Running::start(command.args(["run", "--config", &file]).current_dir(self.path()));
+        running.prints("joined");
+        running
     }
 }
 
@@ -103,23 +98,4 @@ fn five_processes_go_on_without_their_genesis_and_take_it_back() {
     for node in nodes {
         assert!(node.stops().success());
     }
-}
-
-#[test]
-fn plain_processes_talk_among_themselves_and_never_with_a_secure_one() {
-    let network = Network::new(3);
-    let mut genesis = network.run(0, &[], &["--plain"]);
-    genesis.prints("plain: nothing is encrypted or signed");
-    genesis.prints("joined");
-    let mut peer = network.run(1, &[0], &["--plain"]);
-    peer.prints("joined");
-    peer.types("an open secret");
-    genesis.prints("an open secret");
-
-    let mut secure = network.run(2, &[0], &[]);
-    secure.prints("no link with a genesis node yet");
-    secure.types("not for everybody");
-    peer.types("the end");
-    genesis.prints("the end");
-    assert!(!genesis.showed("not for everybody"));
 }

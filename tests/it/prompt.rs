@@ -26,6 +26,10 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
+        Self::with(|command| command.env_remove("NO_COLOR")).await
+    }
+
+    async fn with(change: impl Fn(&mut Command) -> &mut Command) -> Self {
         let other = node(1, &[]).await;
         let folder = tempfile::tempdir().unwrap();
         let at = |file: &str| folder.path().join(file);
@@ -36,7 +40,7 @@ impl Scene {
         );
         fs::write(at("node.toml"), config).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_sealnet"));
-        command.args(["run", "--config", "node.toml"]).current_dir(folder.path());
+        change(command.args(["run", "--config", "node.toml"]).current_dir(folder.path()));
         let (heard, terminal) = (other.subscribe("chat").unwrap(), Terminal::start(command));
         terminal.shows_row_with("joined");
         until("the node is linked", &[&other], || !other.links().is_empty()).await;
@@ -93,6 +97,18 @@ async fn lines_are_called_back_and_commands_and_nodes_completed() {
     assert!(rows.iter().any(|row| row.contains(&id[..16]) && row.contains("present") && row.contains("127.0.0.1:")));
     terminal.press("/stop\r");
     assert_eq!(terminal.ends(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn colours_are_for_those_who_want_them() {
+    let mut coloured = Scene::new().await;
+    coloured.terminal.press("/members\r");
+    coloured.terminal.shows_row_with("2 members");
+    assert!(coloured.terminal.has_colours());
+    let mut plain = Scene::with(|command| command.env("NO_COLOR", "1")).await;
+    plain.terminal.press("/members\r");
+    plain.terminal.shows_row_with("2 members");
+    assert!(!plain.terminal.has_colours());
 }
 
 #[tokio::test(flavor = "multi_thread")]

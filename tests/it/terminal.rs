@@ -28,7 +28,7 @@ struct Picture {
 
 impl Terminal {
     pub(crate) fn start(mut command: Command) -> Self {
-        command.env("TERM", "xterm-256color").env_remove("NO_COLOR").env_remove("SEALNET_LOG");
+        command.env("TERM", "xterm-256color").env_remove("COLORTERM").env_remove("SEALNET_LOG");
         let mut process = PtyProcess::spawn(command).unwrap();
         process.set_window_size(SIZE.1, SIZE.0).unwrap();
         let (keyboard, mut output) = (process.get_raw_handle().unwrap(), process.get_raw_handle().unwrap());
@@ -79,6 +79,14 @@ impl Terminal {
     #[track_caller]
     pub(crate) fn shows_row_with(&self, text: &str) {
         self.shows(|rows| rows.iter().any(|row| row.contains(text)));
+    }
+
+    /// Whether anything on the screen is coloured, bold or faint.
+    pub(crate) fn has_colours(&self) -> bool {
+        let picture = self.picture.0.lock().unwrap();
+        let cells = (0..SIZE.0).flat_map(|row| (0..SIZE.1).map(move |column| (row, column)));
+        let mut cells = cells.filter_map(|(row, column)| picture.parser.screen().cell(row, column));
+        cells.any(|cell| cell.fgcolor() != vt100::Color::Default || cell.bold() || cell.dim())
     }
 
     pub(crate) fn signal(&mut self, signal: Signal) {

@@ -29,16 +29,18 @@ const JOIN_WITHIN: Duration = Duration::from_secs(60);
 /// Without a number of messages, one goes out in this time, for ever.
 const PACE: Duration = Duration::from_millis(500);
 
-/// Starts a network of several nodes on this machine, sends signed messages through it, and counts what arrives.
+/// Start a network of several nodes on this machine, send signed messages through it, and count what arrives.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  sealnet devnet                                          five nodes, a message every half second, until Ctrl-C
-  sealnet devnet --nodes 40 --messages 200 --exit         a bounded run; exit status 0 if everything arrived once
-  sealnet devnet --nodes 5 --messages 100 --exit --json   the same facts for a program
-  sealnet devnet --processes --nodes 8                    eight programs instead of one
+  sealnet devnet                                   five nodes, until Ctrl-C
+  sealnet devnet --nodes 40 --messages 200 --exit  a bounded run
+  sealnet devnet --messages 100 --exit --json      the facts for a program
+  sealnet devnet --processes --nodes 8             eight programs, not one
 
-Keys and configuration files are left in the folder (--dir): look at them, change them, start one with `sealnet run`.")]
+Exit status 0 says that everything arrived everywhere, and once. Keys and
+configurations are left in the folder (--dir): look at them, change them, start
+one with `sealnet run`.")]
 pub(super) struct Devnet {
     /// How many nodes, genesis included.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..=500))]

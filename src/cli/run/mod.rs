@@ -17,6 +17,7 @@ use super::output::{Out, width};
 use super::passphrase::PassphraseSource;
 use super::runtime::{asked_to_stop, block_on};
 use crate::config::Config;
+use crate::envelope::Title;
 use crate::node::{Builder, Event, Events, Item, Node, SecureNode, Subscription};
 use crate::overlay::{Reason, Target};
 
@@ -35,14 +36,14 @@ pub(super) struct Run {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
 
-    /// The title of what you type
-    #[arg(long, default_value = "chat")]
-    title: String,
-
-    /// Run the plain network of this name instead: nothing is encrypted, signed or verified, keys are not used. For learning,
-    /// and for wires that are trusted already. Plain and secure nodes never mix
-    #[arg(long)]
+    /// Run the PLAIN network of the same name instead: nothing is encrypted, signed or proven. No key is read; nodes of the
+    /// secure network and of the plain one never link. For learning, and for wires that are trusted already
+    #[arg(long, conflicts_with = "passphrase_fd")]
     plain: bool,
+
+    /// The title of what you type
+    #[arg(long, default_value = "chat", value_parser = parse_title)]
+    title: String,
 
     #[command(flatten)]
     passphrase: PassphraseSource,
@@ -64,6 +65,11 @@ pub(super) struct Run {
     seed: Option<Seed>,
 }
 
+/// A title that cannot be used is found before a node is started for nothing.
+fn parse_title(text: &str) -> Result<String, String> {
+    Title::for_application(text).map(|title| title.to_string()).map_err(|error| error.to_string())
+}
+
 /// 32 bytes in hex.
 #[derive(Clone, Copy)]
 struct Seed([u8; 32]);
@@ -80,19 +86,15 @@ const EXAMPLES: &str = "\
 Examples:
   sealnet run --config config/genesis.toml
   sealnet run --config config/peer.toml
-  sealnet run --config config/peer.toml --plain      the base node: watch the wire, and read everything
-  echo \"backup done\" | sealnet run --config config/peer.toml --title alerts --until-eof
-  sealnet run --config config/peer.toml --json | sealnet verify - --network demo";
+  echo \"backup done\" | sealnet run --config config/peer.toml --until-eof
+  sealnet run --config config/peer.toml --json | sealnet verify - --network demo
+  sealnet run --config config/peer.toml --plain       see what security adds";
 
 impl Run {
     pub(super) fn run(self, out: &mut Out) -> Result<(), Failure> {
-        // A title that cannot be used is found before a node is started for nothing.
-        crate::envelope::Title::for_application(&self.title)?;
         block_on(async {
-            let mut config = Config::load(&self.config)?;
-            if self.plain {
-                config = config.into_plain();
-            }
+            let config = Config::load(&self.config)?;
+            let config = if self.plain { config.to_plain() } else { config };
             let (node, events) = self.start(&config).await?;
             let outcome = self.attend(&config, &node, events, out).await;
             node.stop().await;

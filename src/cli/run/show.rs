@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use super::super::output::{GOOD, NAME, Out};
+use super::super::output::{BAD, GOOD, NAME, Out};
 use super::super::{Failure, escape};
 use super::editor::Editor;
 use super::events;
@@ -59,10 +59,15 @@ impl<'a> Screen<'a> {
 
     pub(super) fn started(&mut self) -> Result<(), Failure> {
         self.tell(Some(events::started(self.node)))?;
-        let kind = if self.node.is_secure() { "secure" } else { "plain: nothing is encrypted or signed" };
+        let kind = if self.node.is_secure() { "secure" } else { "a random name, proven by nothing" };
         self.say(format_args!("{NAME}node{NAME:#}    {} ({kind})", self.node.id()))?;
         if let Some(address) = self.node.address() {
             self.say(format_args!("{NAME}address{NAME:#} {address}"))?;
+        }
+        if !self.node.is_secure() {
+            self.say(format_args!(
+                "{BAD}PLAIN NETWORK{BAD:#}: whoever is on the wire reads everything, and can alter and forge it"
+            ))?;
         }
         if self.editor.is_some() {
             self.say("type to broadcast; /help shows the commands, Tab completes; Ctrl-C stops")?;
