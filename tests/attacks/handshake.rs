@@ -505,19 +505,16 @@ async fn a_thousand_silent_connections_from_one_address_hold_four_places_and_oth
         .overlay(Settings::local());
     let node = node.start().await.unwrap();
     let port = node.listen_address().unwrap().port();
-    let waiting = Arc::new(Mutex::new(Vec::new()));
-    let mut closed = tokio::task::JoinSet::new();
+    let (mut closed, begun) = (tokio::task::JoinSet::new(), Instant::now());
     for _ in 0..1000 {
         let mut stream = TcpStream::connect((own, port)).await.unwrap();
-        let waiting = waiting.clone();
         closed.spawn(async move {
-            let begun = Instant::now();
             let mut said = Vec::new();
             let _ = stream.read_to_end(&mut said).await;
             assert_eq!(said, NOTHING);
-            waiting.lock().unwrap().push(begun.elapsed());
         });
     }
+    let took = begun.elapsed();
     // At this very moment somebody from elsewhere comes.
     let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
     let honest = Peer::over(stream, &node, identity(2)).await.unwrap();
@@ -525,34 +522,30 @@ async fn a_thousand_silent_connections_from_one_address_hold_four_places_and_oth
     tokio::spawn(honest.answers_pings());
     node.ping(&identity(2).id()).await.unwrap();
     within("all silent ones are closed", closed.join_all()).await;
-    // Those that had a place were waited for.
-    let waited = waiting.lock().unwrap().iter().filter(|took| **took > Duration::from_millis(1500)).count();
-    assert!((1..=4).contains(&waited), "{waited} had a place");
-    assert!(node.status().reasons.get(Reason::Overload) >= 996);
+    // Those that had a place were waited for, two seconds each.
+    let had_a_place = node.status().reasons.get(Reason::HandshakeTimeout);
+    assert!((1..=4 * (1 + took.as_secs() / 2)).contains(&had_a_place), "{had_a_place} in {took:?}");
+    assert_eq!(node.status().reasons.get(Reason::Overload), 1000 - had_a_place);
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_but_a_sound_hello_may_come_first_and_who_breaks_that_answers_for_it() {
+async fn nothing_but_a_sound_hello_may_come_first_and_until_then_nobody_is_blamed() {
     let stage = Stage::open().await;
     let mut events = stage.node.events();
-    let firsts: [(Vec<u8>, bool); 6] = [
-        (encoded(&Frame::Ping([1; 8])), true),
-        ([&4_097_u32.to_be_bytes()[..], &[0x01], &[b' '; 4_097]].concat(), true),
-        (encoded(&Frame::Hello("{}".into())), true),
-        ([&100_000_u32.to_be_bytes()[..], &[0x20]].concat(), true),
-        ([hello(), hello()].concat(), true),
+    let firsts: [Vec<u8>; 6] = [
+        encoded(&Frame::Ping([1; 8])),
+        [&4_097_u32.to_be_bytes()[..], &[0x01], &[b' '; 4_097]].concat(),
+        encoded(&Frame::Hello("{}".into())),
+        [&100_000_u32.to_be_bytes()[..], &[0x20]].concat(),
+        [hello(), hello()].concat(),
         // A newer peer.
-        (vec![0, 0, 0, 0, 0x7F], false),
+        vec![0, 0, 0, 0, 0x7F],
     ];
-    for (n, (first, blamed)) in (10..).zip(firsts) {
-        let mut script = Script::initiate(stage.connect().await, honest(n)).await;
+    for first in firsts {
+        let mut script = Script::initiate(stage.connect().await, honest(1)).await;
         script.send(&first).await;
-        assert_eq!(rest_of(&mut script.stream).await, NOTHING, "{n}");
+        assert_eq!(rest_of(&mut script.stream).await, NOTHING, "{first:?}");
         assert_eq!(refused(&mut events).await, Reason::BadHello);
-        let again = Peer::over(stage.connect().await, &stage.node, identity(n)).await;
-        assert_eq!(again.is_err(), blamed, "{n}");
-        if blamed {
-            assert_eq!(refused(&mut events).await, Reason::Barred);
-        }
     }
+    stage.guest(1).await;
 }
