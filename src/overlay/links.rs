@@ -70,6 +70,8 @@ pub(super) struct Link {
     pub(super) heard: Instant,
     /// A newer link wants its place, and nothing was heard since.
     pub(super) contested: bool,
+    /// When it took an older link's place, if it did.
+    pub(super) renewed: Option<Instant>,
     /// Opened to join or check in: told good-bye when there are links enough without it.
     pub(super) genesis: bool,
     /// A check-in: closed at this time.
@@ -197,7 +199,9 @@ impl Core {
                 self.addresses.learn(peer, *address, Trust::Proven, now.instant);
             }
         }
+        let renews = opening.renew || matches!(target, Some(Target::Renewal { .. }));
         let state = Link {
+            renewed: renews.then_some(now.instant),
             peer,
             direction,
             remote,

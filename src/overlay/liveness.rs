@@ -107,6 +107,7 @@ impl Core {
 
     /// Whether the other node may replace this link by a newer one, just because it says so.
     pub(super) fn may_be_renewed(&self, now: Now, id: LinkId) -> bool {
-        self.links.get(&id).is_some_and(|link| now.instant.since(link.opened) >= RENEW_PAUSE)
+        let renewed = self.links.get(&id).and_then(|link| link.renewed);
+        renewed.is_none_or(|at| now.instant.since(at) >= RENEW_PAUSE)
     }
 }
