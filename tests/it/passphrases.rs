@@ -77,6 +77,15 @@ fn a_node_runs_with_it_and_says_it_to_nobody() {
 }
 
 #[test]
+fn a_plain_node_takes_no_passphrase_which_it_would_broadcast() {
+    let place = Place::new();
+    place.write("plain.toml", "network = \"test\"\nplain = true\nlisten = \"127.0.0.1:0\"\n");
+    let output = place.feed("run --config plain.toml --passphrase-fd 0", &format!("{PASSPHRASE}\n"));
+    assert_fails(&output, 1, &["needs no passphrase"]);
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn a_person_is_asked_on_the_terminal_which_shows_nothing_of_it() {
     let place = place();
     let start = |arguments: &str| {

@@ -43,6 +43,7 @@ impl Scene {
         change(command.args(["run", "--config", "node.toml"]).current_dir(folder.path()));
         let (heard, terminal) = (other.subscribe("chat").unwrap(), Terminal::start(command));
         terminal.shows_row_with("joined");
+        terminal.shows_row_with(&format!("{:#} is present", other.id()));
         until("the node is linked", &[&other], || !other.links().is_empty()).await;
         Scene { other, heard, terminal, _folder: folder }
     }

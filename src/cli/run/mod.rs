@@ -105,6 +105,10 @@ impl Run {
     /// Starts the node a configuration describes, secure or plain.
     async fn start(&self, config: &Config) -> Result<(Node, Events), Failure> {
         let Some(identity) = config.identity() else {
+            // What nobody reads as a passphrase might be read as a message, and be broadcast.
+            if self.passphrase.is_given() {
+                return Err(Failure::said("a plain node has no key and needs no passphrase; take --passphrase-fd out"));
+            }
             let builder = Node::from_config(config)?;
             return Ok(seeded(builder, self.seed).start_with_events().await?);
         };
