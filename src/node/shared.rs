@@ -263,7 +263,7 @@ impl Shared {
     /// Appends an accepted broadcast, and wakes its readers.
     pub(super) fn append(&self, envelope: &Verified<Envelope>, now: Now) -> Result<Cursor, LogError> {
         let position = self.log.append(envelope, now.wall)?;
-        let cursor = Cursor::new(self.log.instance(), position);
+        let cursor = position.map_or_else(|| self.log.end(), |position| Cursor::new(self.log.instance(), position));
         self.appended.send_modify(|count| *count = count.wrapping_add(1));
         if self.events.receiver_count() > 0 && !matches!(envelope.title(), title if is_protocol(title)) {
             self.emit(Event::Message(Broadcast::new(envelope.clone(), cursor)));
