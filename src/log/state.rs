@@ -148,6 +148,11 @@ impl State {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The folder it is in.
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
+
     /// No own envelope is later than this.
     pub fn last_time(&self) -> Timestamp {
         time(self.last_time.load(Ordering::Relaxed))

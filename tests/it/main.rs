@@ -3,6 +3,8 @@
 mod broadcasting;
 mod cli;
 mod config;
+#[cfg(feature = "disk")]
+mod disk_log;
 mod hostile;
 mod joining;
 mod keys;
