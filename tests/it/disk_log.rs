@@ -1,14 +1,17 @@
 //! The log on disk: what a node has taken is there after a restart, once, whatever ended it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use sealnet::envelope::Timestamp;
-use sealnet::identity::NodeAddress;
+use sealnet::identity::{NodeAddress, Overwrite};
 use sealnet::log::Cursor;
 use sealnet::node::{Builder, Clock, Item, PublishError, Secure, SecureNode, StartError, Subscription};
 use sealnet::overlay::{Reason, Settings};
 
+use crate::program::Running;
 use crate::support::{identity, joined, next_text, node, until, within};
 
 fn builder(n: u8, folder: &Path, genesis: &[NodeAddress]) -> Builder<Secure> {
@@ -203,4 +206,48 @@ async fn many_publishers_share_the_disks_commits_and_each_message_is_delivered_o
     node.stop().await;
     // Those who read on learn that there is nothing more.
     assert!(!matches!(within("the end", reader.next()).await, Some(Item::Broadcast(_))));
+}
+
+/// The message of a broadcast as `sealnet run --json` prints it; `None` for half a line.
+fn printed(line: &str) -> Option<String> {
+    let object: serde_json::Value = serde_json::from_str(line).ok()?;
+    Some(object["message"].as_str()?.to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_is_there_after_a_kill_at_any_moment_and_nothing_twice() {
+    const ROUNDS: u32 = 20;
+    let folder = tempfile::tempdir().unwrap();
+    let key = folder.path().join("node.pem");
+    identity(1).save(&key, Overwrite::Refuse).unwrap();
+    let config = folder.path().join("node.toml");
+    let text = "network = \"test\"\nidentity = \"node.pem\"\nlisten = \"127.0.0.1:0\"\npreset = \"local\"\n\
+                [log]\nfolder = \"data\"\n";
+    std::fs::write(&config, text).unwrap();
+    let mut acknowledged = Vec::new();
+    let mut chance = 0x5EA1_u32;
+    for round in 0..ROUNDS {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealnet"));
+        let mut running = Running::start(command.args(["run", "--json", "--config"]).arg(&config));
+        for n in 0..300 {
+            running.types(&format!("{round}/{n}"));
+        }
+        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        for _ in 0..(chance >> 16) % 250 {
+            acknowledged.push(printed(&running.prints("\"message\"")).unwrap());
+        }
+        acknowledged.extend(running.kill().iter().filter_map(|line| printed(line)));
+    }
+    let delivered: BTreeSet<_> = acknowledged.iter().cloned().collect();
+    assert_eq!(delivered.len(), acknowledged.len(), "an application was given a message twice");
+
+    let node = builder(1, &folder.path().join("data"), &[]).start().await.unwrap();
+    let mut reader = node.subscribe_all().from_start();
+    let kept = texts(&mut reader, node.status().log.envelopes).await;
+    let there: BTreeSet<_> = kept.iter().cloned().collect();
+    assert_eq!(there.len(), kept.len(), "the log has a message twice");
+    let lost: Vec<_> = delivered.difference(&there).collect();
+    assert!(lost.is_empty(), "{} acknowledged messages are lost: {lost:?}", lost.len());
+    assert!(delivered.len() > 100, "only {} messages were acknowledged", delivered.len());
+    node.stop().await;
 }

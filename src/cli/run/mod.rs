@@ -61,7 +61,8 @@ impl Run {
     }
 
     async fn attend(&self, config: &Config, node: &Node, mut events: Events, out: &mut Out) -> Result<(), Failure> {
-        let mut messages = node.subscribe_all().from_start();
+        // What a log on disk kept from former runs was shown by them.
+        let mut messages = node.subscribe_all().after(node.began())?;
         let is_terminal = std::io::stdin().is_terminal();
         let mut screen = Screen::new(out, node, self.json, is_terminal && !self.json);
         screen.started()?;
