@@ -284,7 +284,8 @@ impl Shared {
 
     /// Tells of what the log on disk has made durable.
     pub(super) async fn follow_log(self: Arc<Self>) {
-        let mut messages = Subscription::new(self.log.clone(), self.cancel.clone(), None);
+        let messages = Subscription::new(self.log.clone(), self.cancel.clone(), None);
+        let Ok(mut messages) = messages.after(self.began) else { return };
         while let Some(item) = messages.next().await {
             if let Item::Broadcast(broadcast) = item
                 && self.events.receiver_count() > 0

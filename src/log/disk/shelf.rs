@@ -16,6 +16,9 @@ use super::store::{Changes, Dropped, Meta};
 /// So many bytes of the newest envelopes stay in memory, for readers that keep up and neighbours that ask.
 const RECENT: usize = 8 << 20;
 
+/// At most so many envelopes go into one transaction: enough for the disk, and few enough for those who wait.
+const GROUP: usize = 8192;
+
 /// Rows go in groups of this length.
 const GROUP_MICROS: u64 = 10_000_000;
 
@@ -67,7 +70,6 @@ pub(super) struct Shelf {
     rows_by_death: BTreeMap<u64, Vec<u64>>,
     rows_by_time: BTreeMap<u64, Vec<u64>>,
     floor: Timestamp,
-    saved_floor: Timestamp,
     now: Timestamp,
 }
 
@@ -86,7 +88,6 @@ impl Shelf {
             rows_by_death: BTreeMap::new(),
             rows_by_time: BTreeMap::new(),
             floor: Timestamp::default(),
-            saved_floor: Timestamp::default(),
             now: Timestamp::default(),
         }
     }
@@ -118,7 +119,6 @@ impl Shelf {
     pub(super) fn loaded(&mut self, meta: &Meta, now: Timestamp) {
         self.holdings.skip_to(meta.last);
         self.floor = meta.floor;
-        self.saved_floor = meta.floor;
         self.expire(now);
         self.make_room();
     }
@@ -153,26 +153,27 @@ impl Shelf {
     }
 
     fn has_many_dropped(&self) -> bool {
-        self.dropped.len() >= 1024 || self.floor > self.saved_floor.plus(Duration::from_secs(60))
+        self.dropped.len() >= 1024
     }
 
-    /// Everything that is to be written now; `None` if there is nothing.
-    pub(super) fn changes(&mut self) -> Option<Changes> {
-        if self.queue.is_empty() && self.dropped.is_empty() && self.floor == self.saved_floor {
-            return None;
-        }
-        Some(Changes {
+    /// How many envelopes wait for the disk.
+    pub(super) fn waiting_count(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// What is to be written now.
+    pub(super) fn changes(&mut self) -> Changes {
+        Changes {
             after: self.holdings.last(),
-            added: self.queue.iter().map(|waiting| waiting.envelope.clone()).collect(),
+            added: self.queue.iter().take(GROUP).map(|waiting| waiting.envelope.clone()).collect(),
             dropped: std::mem::take(&mut self.dropped),
             floor: self.floor,
-        })
+        }
     }
 
-    /// These changes are on the disk: readers get what was added, whoever waited hears of it.
-    pub(super) fn committed(&mut self, changes: &Changes) {
-        self.saved_floor = changes.floor;
-        for envelope in &changes.added {
+    /// The next of what waited are on the disk: readers get them, whoever waited hears of it.
+    pub(super) fn committed(&mut self, added: &[Verified<Envelope>]) {
+        for envelope in added {
             let Some(Waiting { since, answer, .. }) = self.queue.pop_front() else { break };
             self.queued.remove(&envelope.id());
             self.queued_bytes -= envelope.size();

@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 
 use bytes::Bytes;
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition, TableError};
+use redb::{
+    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
+    TableError,
+};
 use sha2::{Digest, Sha256};
 
 use crate::envelope::{Envelope, EnvelopeId, Timestamp, Verified, Version};
@@ -99,6 +102,8 @@ impl Store {
         };
         if is_missing {
             create(path, version, network, new)?;
+        } else {
+            look(path, version, network)?;
         }
         Self::open_with(path, Box::new(opener))
     }
@@ -133,12 +138,7 @@ impl Store {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or_else(|| damaged(&self.path, "it is closed"))?;
         let read = database.begin_read().map_err(|error| broken(error.into()))?;
-        let meta = match read.open_table(META) {
-            Ok(meta) => meta,
-            Err(TableError::Storage(error)) => return Err(broken(error.into())),
-            Err(_) => return Err(OpenLogError::Foreign { path: self.path.clone() }),
-        };
-        let meta = self.check_meta(&meta, version, network)?;
+        let meta = meta_of(&self.path, &read, version, network)?;
         let rows = read.open_table(ROWS).map_err(|error| broken(error.into()))?;
         for row in rows.range(0..).map_err(|error| broken(error.into()))? {
             let (position, row) = row.map_err(|error| broken(error.into()))?;
@@ -148,44 +148,6 @@ impl Store {
             each(position, row.ok_or_else(|| damaged(&self.path, "a row is not what was written"))?);
         }
         Ok(meta)
-    }
-
-    fn check_meta(
-        &self,
-        meta: &impl ReadableTable<&'static str, &'static [u8]>,
-        version: Version,
-        network: &NetworkHash,
-    ) -> Result<Meta, OpenLogError> {
-        let fact = |name| self.fact::<8>(meta, name).map(u64::from_be_bytes);
-        let found = u32::from_be_bytes(self.fact(meta, "schema")?);
-        if found != SCHEMA {
-            return Err(OpenLogError::Schema { path: self.path.clone(), found, known: SCHEMA });
-        }
-        let other = |whose| OpenLogError::OtherNetwork { path: self.path.clone(), whose };
-        match (self.fact(meta, "version")?, version) {
-            ([0], Version::Signed) => return Err(other("a plain network")),
-            ([1], Version::Open) => return Err(other("a secure network")),
-            _ => {}
-        }
-        if self.fact(meta, "network")? != *network.as_bytes() {
-            return Err(other("another network"));
-        }
-        Ok(Meta {
-            instance: LogInstance::from_bytes(self.fact(meta, "instance")?),
-            created: Timestamp::from_micros(fact("created")?).unwrap_or_default(),
-            last: fact("last")?,
-            floor: Timestamp::from_micros(fact("floor")?).unwrap_or_default(),
-        })
-    }
-
-    fn fact<const N: usize>(
-        &self,
-        meta: &impl ReadableTable<&'static str, &'static [u8]>,
-        name: &'static str,
-    ) -> Result<[u8; N], OpenLogError> {
-        let found = meta.get(name).map_err(|error| damaged(&self.path, &error.to_string()))?;
-        let fact = found.and_then(|bytes| bytes.value().try_into().ok());
-        fact.ok_or_else(|| damaged(&self.path, &format!("its `{name}` is missing")))
     }
 
     /// Writes everything that changed, and brings it to the disk.
@@ -254,6 +216,68 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// What the log says of itself, if it is this network's.
+fn meta_of(path: &Path, read: &ReadTransaction, version: Version, network: &NetworkHash) -> Result<Meta, OpenLogError> {
+    match read.open_table(META) {
+        Ok(meta) => check_meta(path, &meta, version, network),
+        Err(TableError::Storage(error)) => Err(damaged(path, &error.to_string())),
+        Err(_) => Err(OpenLogError::Foreign { path: path.to_owned() }),
+    }
+}
+
+/// Looks into the file without changing a byte of it: opening a database for writing does. After a crash that is not
+/// possible before it is repaired.
+fn look(path: &Path, version: Version, network: &NetworkHash) -> Result<(), OpenLogError> {
+    let looked = guarded(|| {
+        let database = match redb::Builder::new().set_cache_size(CACHE).open_read_only(path) {
+            Ok(database) => database,
+            Err(DatabaseError::RepairAborted) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(open_error(path, &error))),
+        };
+        let read = database.begin_read()?;
+        Ok(meta_of(path, &read, version, network).map(drop))
+    });
+    looked.unwrap_or_else(|Unusable(why)| Err(damaged(path, &why)))
+}
+
+fn check_meta(
+    path: &Path,
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+    version: Version,
+    network: &NetworkHash,
+) -> Result<Meta, OpenLogError> {
+    let number = |name| fact::<8>(path, meta, name).map(u64::from_be_bytes);
+    let found = u32::from_be_bytes(fact(path, meta, "schema")?);
+    if found != SCHEMA {
+        return Err(OpenLogError::Schema { path: path.to_owned(), found, known: SCHEMA });
+    }
+    let other = |whose| OpenLogError::OtherNetwork { path: path.to_owned(), whose };
+    match (fact(path, meta, "version")?, version) {
+        ([0], Version::Signed) => return Err(other("a plain network")),
+        ([1], Version::Open) => return Err(other("a secure network")),
+        _ => {}
+    }
+    if fact(path, meta, "network")? != *network.as_bytes() {
+        return Err(other("another network"));
+    }
+    Ok(Meta {
+        instance: LogInstance::from_bytes(fact(path, meta, "instance")?),
+        created: Timestamp::from_micros(number("created")?).unwrap_or_default(),
+        last: number("last")?,
+        floor: Timestamp::from_micros(number("floor")?).unwrap_or_default(),
+    })
+}
+
+fn fact<const N: usize>(
+    path: &Path,
+    meta: &impl ReadableTable<&'static str, &'static [u8]>,
+    name: &'static str,
+) -> Result<[u8; N], OpenLogError> {
+    let found = meta.get(name).map_err(|error| damaged(path, &error.to_string()))?;
+    let fact = found.and_then(|bytes| bytes.value().try_into().ok());
+    fact.ok_or_else(|| damaged(path, &format!("its `{name}` is missing")))
 }
 
 /// Makes the log under another name, complete, and then gives it its own: whatever happens meanwhile, no half a log is

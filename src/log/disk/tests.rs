@@ -195,7 +195,7 @@ fn another_network_mode_or_file_is_refused_by_name_and_left_alone() {
     let refused = |opening: &Opening<'_>| {
         let before = std::fs::read(&file).unwrap();
         let error = DiskLog::open(folder.path(), opening, |_| {}).unwrap_err();
-        assert_eq!(std::fs::read(&file).unwrap().len(), before.len());
+        assert!(std::fs::read(&file).unwrap() == before, "not a byte is changed");
         error.to_string()
     };
     let ours = opening(&settings, 0);
@@ -235,7 +235,7 @@ fn a_file_that_was_cut_off_or_changed_is_refused_or_whole_never_overwritten() {
         std::fs::write(&file, cut).unwrap();
         let error = DiskLog::open(folder.path(), &opening(&settings, 1), |_| {}).unwrap_err();
         assert!(error.to_string().contains("left"), "{error}");
-        assert_eq!(std::fs::read(&file).unwrap().len(), cut.len(), "{part} of 16");
+        assert!(std::fs::read(&file).unwrap() == cut, "{part} of 16");
     }
     // A changed byte is refused, or costs one message, or nothing; it is never taken for something else.
     for at_byte in (0..good.len()).step_by(good.len() / 97) {

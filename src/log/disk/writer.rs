@@ -11,6 +11,9 @@ use super::store::Unusable;
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// So many envelopes are made readable while the lock is held once.
+const PORTION: usize = 256;
+
 /// Writes what waits, again and again, until the log is closed.
 pub(super) fn run(inner: &Inner) {
     let mut retry_at: Option<Instant> = None;
@@ -31,22 +34,18 @@ pub(super) fn run(inner: &Inner) {
         }
         let is_closed = shelf.is_closed;
         let changes = shelf.changes();
+        let is_last = is_closed && changes.added.len() == shelf.waiting_count();
         drop(shelf);
         let outcome = if is_open { Ok(()) } else { inner.store.reopen() };
-        let outcome = outcome.and_then(|()| match &changes {
-            Some(changes) => inner.store.commit(changes),
-            None => Ok(()),
-        });
-        let mut shelf = inner.lock();
-        match outcome {
+        match outcome.and_then(|()| inner.store.commit(&changes)) {
             Ok(()) => {
-                if let Some(changes) = &changes {
-                    shelf.committed(changes);
+                // Not all at once: whoever appends meanwhile wants the lock, too.
+                for some in changes.added.chunks(PORTION) {
+                    inner.lock().committed(some);
                 }
-                let end = Position::new(shelf.holdings.last());
+                let end = Position::new(inner.lock().holdings.last());
                 let was_in_trouble = retry_at.take().is_some();
                 (is_open, pause) = (true, FIRST_PAUSE);
-                drop(shelf);
                 // Readers that found the database closed look again, too.
                 inner.end.send_if_modified(|at| std::mem::replace(at, end) != end || was_in_trouble);
                 if was_in_trouble {
@@ -62,10 +61,7 @@ pub(super) fn run(inner: &Inner) {
                 retry_at = Some(Instant::now() + pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 inner.trouble.send_if_modified(|trouble| trouble.replace(error.clone()) != Some(error.clone()));
-                if let Some(changes) = changes {
-                    shelf.failed(changes, &error);
-                }
-                drop(shelf);
+                inner.lock().failed(changes, &error);
                 // The database refuses everything after an error, reading too, until it is opened anew.
                 is_open = inner.store.reopen().is_ok();
                 if is_open {
@@ -73,7 +69,7 @@ pub(super) fn run(inner: &Inner) {
                 }
             }
         }
-        if is_closed {
+        if is_last || is_closed && retry_at.is_some() {
             inner.lock().abandon();
             return;
         }
