@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::envelope::{Title, TitleError};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
 use crate::log::{Cursor, Usage};
-use crate::overlay::{Direction, LinkInfo, Member, MemberState, Reason, ReasonCounts};
+use crate::overlay::{LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
 use super::dialer::Failed;
 use super::direct::{self, SendError};
@@ -309,11 +309,6 @@ impl Node {
         }
         shared.cancel.cancel();
         shared.tasks.wait().await;
-    }
-
-    /// How many links the node opened itself.
-    pub fn outbound_links(&self) -> usize {
-        self.links().iter().filter(|link| link.direction == Direction::Outbound).count()
     }
 }
 

@@ -223,7 +223,7 @@ impl Core {
             return None;
         }
         self.index.claim(&envelope, self.settings.keep);
-        if let Err(reason) = self.admits(now, &envelope, &content) {
+        if let Err(reason) = self.admits(&envelope, &content) {
             self.counts.count(reason);
             self.index.judge(&envelope.id(), Judgement::Refused);
             if vouched {
@@ -236,12 +236,11 @@ impl Core {
     }
 
     /// The protocol's own say about a verified envelope.
-    fn admits(&mut self, now: Now, envelope: &Verified<Envelope>, content: &Content) -> Result<(), Reason> {
+    fn admits(&mut self, envelope: &Verified<Envelope>, content: &Content) -> Result<(), Reason> {
         if envelope.sender() == self.own && envelope.time() > self.own_start() {
             // This node made everything it signed since its start, and what it made is in the index.
             self.event(CoreEvent::IdentityUsedElsewhere { id: envelope.id() });
         }
-        let _ = now;
         match content {
             Content::Presence(_) | Content::Leave => self.members.admits(envelope),
             Content::Unreadable => Err(Reason::BadContent),
