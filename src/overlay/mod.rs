@@ -23,6 +23,7 @@ mod output;
 mod past;
 mod peers;
 mod presence;
+mod ranges;
 mod reason;
 mod remembered;
 mod settings;
