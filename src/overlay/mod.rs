@@ -10,6 +10,7 @@
 mod addresses;
 mod asking;
 mod bucket;
+mod budget;
 mod core;
 mod index;
 mod intake;

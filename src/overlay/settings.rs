@@ -27,6 +27,9 @@ pub struct Settings {
     /// two dials at an address that nobody vouched for. It bounds what somebody with many addresses can do, and what lies
     /// can cause; say no where many members share a range, as in a classroom.
     pub limit_ranges: bool,
+    /// Whether one sender may have 50 envelopes and 1 MiB a second flooded, 1,000 and 8 MiB at once, and no more. Others
+    /// fetch the rest later. Say no where applications send as much as they can.
+    pub limit_senders: bool,
     /// The shortest time between two dials of addresses that nobody vouched for.
     pub hint_every: Duration,
     /// The first pause before an address is tried again; doubles with every failure.
@@ -65,6 +68,7 @@ impl Settings {
             announce_within: Duration::from_millis(200),
             inbound_per_address: 4,
             limit_ranges: false,
+            limit_senders: false,
             hint_every: Duration::ZERO,
             retry_first: Duration::from_millis(200),
             retry_most: Duration::from_secs(5),
@@ -83,6 +87,7 @@ impl Settings {
     pub fn lan() -> Self {
         Settings {
             inbound_links: 32,
+            limit_senders: true,
             hint_every: Duration::from_secs(1),
             retry_first: Duration::from_secs(1),
             retry_most: Duration::from_secs(30),
