@@ -273,6 +273,26 @@ impl Core {
         self.index.judge(&claimed.envelope.id(), Judgement::Refused);
     }
 
+    /// Notes that an application found an envelope to be against its rules. That costs its author's standing here, and the
+    /// neighbour's that passed it on, if that one announced the same application in the same version.
+    pub fn reject(&mut self, now: Now, claimed: Claimed, app: &str) {
+        let relay = claimed.holders.first().and_then(|link| self.links.get(link)).map(|link| link.peer);
+        let runs_it = |peer: &NodeId| {
+            let theirs = self.members.presence(peer).and_then(|(presence, _)| presence.apps.get(app));
+            theirs.is_some() && theirs == self.apps.get(app)
+        };
+        let knew = relay.filter(runs_it);
+        let author = claimed.envelope.sender();
+        if author != self.own {
+            self.blame_node(now, author, Offence::Rejected, Reason::ApplicationRejected);
+        }
+        if let Some(relay) = knew.filter(|relay| *relay != author) {
+            self.blame_node(now, relay, Offence::Rejected, Reason::ApplicationRejected);
+        }
+        let foreign = knew.is_none() && relay != Some(author);
+        self.refuse(claimed, if foreign { Reason::ForeignApplication } else { Reason::ApplicationRejected });
+    }
+
     /// Notes that an envelope could not be kept: it is not relayed, and may come again when there is room for it.
     pub fn unremember(&mut self, claimed: &Claimed, reason: Reason) {
         self.counts.count(reason);

@@ -396,7 +396,13 @@ impl Core {
 
     /// Notes what no honest node does; closes the links of a node that is barred now.
     pub fn blame(&mut self, now: Now, link: LinkId, offence: Offence, reason: Reason) {
-        let Some(peer) = self.links.get(&link).map(|link| link.peer) else { return };
+        if let Some(peer) = self.links.get(&link).map(|link| link.peer) {
+            self.blame_node(now, peer, offence, reason);
+        }
+    }
+
+    /// The same for a node, linked or not.
+    pub(super) fn blame_node(&mut self, now: Now, peer: NodeId, offence: Offence, reason: Reason) {
         if self.standing.blame(peer, offence, now.instant) {
             let theirs: Vec<_> = self.links.iter().filter(|(_, link)| link.peer == peer).map(|(id, _)| *id).collect();
             self.event(CoreEvent::Barred { peer, reason });

@@ -48,7 +48,7 @@ pub use reason::{Reason, ReasonCounts};
 pub use remembered::RememberedPeer;
 pub use settings::Settings;
 pub use standing::Offence;
-pub use take_in::{CoreAccess, take_in};
+pub use take_in::{CoreAccess, Keep, take_in};
 pub use tickets::Ticket;
 
 /// How far two honest clocks may be apart, and how long an envelope is live at least.
