@@ -339,7 +339,10 @@ impl Node {
     /// See [`SendError`].
     pub async fn send_to(&self, peer: &NodeId, title: &str, body: impl Into<Body>) -> Result<(), SendError> {
         let title = Title::for_application(title)?;
-        let link = self.shared().with_core(|core| core.link_with(peer)).and_then(|link| self.shared().link(link));
+        let shared = self.shared();
+        // A link that is being closed still takes an application's last word.
+        let link = shared.with_core(|core| core.link_with(peer)).and_then(|link| shared.link(link));
+        let link = link.or_else(|| shared.link_of(peer));
         direct::send(&link.ok_or(SendError::NotLinked(*peer))?, &title, body.into().into_bytes()?).await
     }
 

@@ -192,6 +192,12 @@ impl Shared {
         self.links.read().unwrap_or_else(PoisonError::into_inner).get(&link).cloned()
     }
 
+    /// The host's side of a link with a node, open or being closed.
+    pub(super) fn link_of(&self, peer: &NodeId) -> Option<LinkHandle> {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        links.values().find(|link| link.peer == *peer).cloned()
+    }
+
     /// Queues a frame of the core's. A peer that leaves so much of them unread is stuck.
     pub(super) fn send(&self, link: LinkId, frame: Frame) {
         if let Some(handle) = self.link(link)

@@ -273,24 +273,22 @@ impl Core {
         self.index.judge(&claimed.envelope.id(), Judgement::Refused);
     }
 
-    /// Notes that an application found an envelope to be against its rules. That costs its author's standing here, and the
-    /// neighbour's that passed it on, if that one announced the same application in the same version.
+    /// Notes that an application found an envelope to be against its rules. That costs the standing of its author and of the
+    /// neighbour that passed it on, each if it announced the same application in the same version: others could not know, and
+    /// a mixed network would bar its honest half.
     pub fn reject(&mut self, now: Now, claimed: Claimed, app: &str) {
         let relay = claimed.holders.first().and_then(|link| self.links.get(link)).map(|link| link.peer);
         let runs_it = |peer: &NodeId| {
             let theirs = self.members.presence(peer).and_then(|(presence, _)| presence.apps.get(app));
-            theirs.is_some() && theirs == self.apps.get(app)
+            *peer != self.own && theirs.is_some() && theirs == self.apps.get(app)
         };
-        let knew = relay.filter(runs_it);
-        let author = claimed.envelope.sender();
-        if author != self.own {
-            self.blame_node(now, author, Offence::Rejected, Reason::ApplicationRejected);
+        let mut guilty: Vec<NodeId> = relay.into_iter().chain([claimed.envelope.sender()]).filter(runs_it).collect();
+        guilty.dedup();
+        let reason = if guilty.is_empty() { Reason::ForeignApplication } else { Reason::ApplicationRejected };
+        for node in guilty {
+            self.blame_node(now, node, Offence::Rejected, reason);
         }
-        if let Some(relay) = knew.filter(|relay| *relay != author) {
-            self.blame_node(now, relay, Offence::Rejected, Reason::ApplicationRejected);
-        }
-        let foreign = knew.is_none() && relay != Some(author);
-        self.refuse(claimed, if foreign { Reason::ForeignApplication } else { Reason::ApplicationRejected });
+        self.refuse(claimed, reason);
     }
 
     /// Notes that an envelope could not be kept: it is not relayed, and may come again when there is room for it.

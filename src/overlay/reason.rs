@@ -44,8 +44,8 @@ pub enum Reason {
     ApplicationIgnored,
     /// The application found it to be against its rules.
     ApplicationRejected,
-    /// The application found it to be against its rules, and the neighbour that brought it does not run that application in
-    /// that version: it could not know.
+    /// The application found it to be against its rules, but neither its author nor the neighbour that brought it announced
+    /// that application in that version: they could not know.
     ForeignApplication,
     /// The application could not judge it within ten seconds, for want of what should have come before. It may come again.
     NotYet,
