@@ -189,9 +189,13 @@ impl Shared {
 
     /// Queues a frame of the core's. A peer that leaves so much of them unread is stuck.
     pub(super) fn send(&self, link: LinkId, frame: Frame) {
-        if let Some(handle) = self.link(link)
-            && handle.outbox.push_control(frame).is_err()
-        {
+        let Some(handle) = self.link(link) else { return };
+        if frame.kind() == Kind::Reconcile {
+            // Bulk: what is said now goes before what was said long ago. A session that loses a frame ends in time.
+            if let Err(error) = handle.outbox.push_bulk(frame) {
+                tracing::debug!(peer = %format_args!("{:#}", handle.peer), %error, "a step of repair was dropped");
+            }
+        } else if handle.outbox.push_control(frame).is_err() {
             self.abort(link, &handle, Reason::Stuck);
         }
     }

@@ -17,6 +17,7 @@ use super::join::Join;
 use super::links::Link;
 use super::members::Members;
 use super::output::{CoreEvent, DialId, LinkId, Output, Target};
+use super::reconcile::Repair;
 use super::standing::Standing;
 use super::tickets::Tickets;
 use super::timers::Timers;
@@ -57,6 +58,7 @@ pub struct Core {
     pub(super) addresses: Addresses,
     pub(super) standing: Standing,
     pub(super) asking: Asking,
+    pub(super) repair: Repair,
     pub(super) timers: Timers<Timer>,
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) dials: BTreeMap<DialId, Target>,
@@ -107,6 +109,8 @@ pub(super) enum Timer {
     Ask,
     /// Announce ids that were collected.
     Have,
+    /// Carry on comparing with neighbours.
+    Repair,
     /// Is the link alive?
     Ping(LinkId),
     /// The link's keys have served long enough.
@@ -146,6 +150,7 @@ impl Core {
             addresses: Addresses::default(),
             standing: Standing::default(),
             asking: Asking::default(),
+            repair: Repair::default(),
             timers: Timers::default(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -175,6 +180,7 @@ impl Core {
     pub fn start(&mut self, now: Now) {
         self.timers.set(Timer::Review, now.instant + self.review_every());
         self.schedule_check_in(now);
+        self.schedule_repair(now);
         self.begin_joining(now);
     }
 
@@ -211,6 +217,7 @@ impl Core {
                 Timer::CheckIn => self.check_in(now),
                 Timer::Ask => self.ask_due(now),
                 Timer::Have => self.announce_ids(now),
+                Timer::Repair => self.tend_repair(now),
                 Timer::Ping(link) => self.look_alive(now, link),
                 Timer::Renew(link) => self.renew(now, link),
                 Timer::Contest(old) => self.decide_contest(old),

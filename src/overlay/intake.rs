@@ -88,6 +88,8 @@ pub struct Claimed {
     holders: Vec<LinkId>,
     /// It came as the answer to a question.
     asked: bool,
+    /// The link it was fetched from, if it was found missing.
+    repaired: Option<LinkId>,
     vouched: bool,
 }
 
@@ -120,7 +122,9 @@ impl Core {
         if !self.listens_to(now, link) {
             return batch.iter().map(|_| self.drop_offer(Reason::Barred)).collect();
         }
-        batch.into_iter().map(|envelope| self.offer_one(now, Copy { link, vouched, envelope })).collect()
+        let offers = batch.into_iter().map(|envelope| self.offer_one(now, Copy { link, vouched, envelope })).collect();
+        self.ask_on(link);
+        offers
     }
 
     fn offer_one(&mut self, now: Now, copy: Copy) -> Offer {
@@ -130,7 +134,11 @@ impl Core {
             return self.drop_offer(Reason::BadFrame);
         }
         self.asking.arrived(&id, link);
+        let is_fetched = self.repair.fetch.arrived(&id, link, copy.envelope.size());
         if let Err(reason) = self.wanted(now, &copy.envelope) {
+            if is_fetched {
+                self.repair.fetch.declined(now.instant, &id);
+            }
             if vouched && reason == Reason::Duplicate {
                 self.learn_vouched(now, sender);
             }
@@ -197,6 +205,7 @@ impl Core {
                     verdicts.claimed.extend(self.claim(now, &ticket, envelope, content));
                 }
                 Outcome::Bad(envelope) => {
+                    self.repair.fetch.forget(&envelope.id());
                     let (next, same) = self.tickets.failed(now.instant, &ticket, &envelope);
                     verdicts.again.extend(next);
                     self.count(Reason::BadSignature);
@@ -217,9 +226,13 @@ impl Core {
         let copies = self.tickets.succeeded(ticket);
         copies.iter().for_each(|_| self.counts.count(Reason::Duplicate));
         let asked = self.asking.finished(&envelope.id());
+        let repaired = self.repair.fetch.finished(now.instant, &envelope.id());
         let vouched = ticket.vouched || copies.iter().any(|copy| copy.vouched);
         if let Err(reason) = self.index.has_room_for(&envelope.sender()) {
             self.counts.count(reason);
+            if repaired.is_some() {
+                self.repair.fetch.declined(now.instant, &envelope.id());
+            }
             return None;
         }
         self.index.claim(&envelope, self.settings.keep);
@@ -232,7 +245,7 @@ impl Core {
             return None;
         }
         let holders = std::iter::once(ticket.link).chain(copies.into_iter().map(|copy| copy.link)).collect();
-        Some(Claimed { envelope, content, holders, asked, vouched })
+        Some(Claimed { envelope, content, holders, asked, repaired, vouched })
     }
 
     /// The protocol's own say about a verified envelope.
@@ -251,17 +264,22 @@ impl Core {
 
     /// Relays what was claimed, appended and found good.
     pub fn accept(&mut self, now: Now, claimed: Vec<Claimed>) {
-        for Claimed { envelope, content, holders, asked, vouched } in claimed {
+        for Claimed { envelope, content, holders, asked, repaired, vouched } in claimed {
             let id = envelope.id();
             self.index.judge(&id, Judgement::Accepted);
             self.apply(now, &envelope, content, vouched);
-            if asked {
+            if let Some(link) = repaired {
+                if self.repaired(now, link, &envelope) {
+                    self.queue_have(now, id, &holders);
+                }
+            } else if asked {
                 // Others were told of it at the same time, or are still to be: ids are enough.
                 self.queue_have(now, id, &holders);
             } else {
                 self.relay(envelope, &holders);
             }
         }
+        self.repair_moved(now);
     }
 
     /// Notes that an application did not want an envelope: it is not relayed, and not asked for again.
@@ -271,9 +289,12 @@ impl Core {
     }
 
     /// Notes that an envelope could not be kept: it is not relayed, and may come again when there is room for it.
-    pub fn unremember(&mut self, claimed: &Claimed, reason: Reason) {
+    pub fn unremember(&mut self, now: Now, claimed: &Claimed, reason: Reason) {
         self.counts.count(reason);
         self.index.release(&claimed.envelope.id());
+        if claimed.repaired.is_some() {
+            self.repair.fetch.declined(now.instant, &claimed.envelope.id());
+        }
     }
 
     /// Publishes an envelope of this node's own that is durable here. Says to how many neighbours it was handed.

@@ -40,6 +40,8 @@ pub struct Opening {
     pub time: Timestamp,
     /// Whether it is to take an older link's place.
     pub renew: bool,
+    /// Whether the other node knows RECONCILE.
+    pub reconcile: bool,
 }
 
 /// A link as the rest of the program sees it.
@@ -85,6 +87,8 @@ pub(super) struct Link {
     /// Questions for members that are not answered yet.
     pub(super) awaiting_peers: u8,
     pub(super) served: Served,
+    /// Whether the other node compares with this one what both have.
+    pub(super) reconciles: bool,
     pub(super) to_announce: Vec<EnvelopeId>,
     pub(super) ping: Option<(u64, Instant)>,
     pub(super) round_trip: Option<Duration>,
@@ -215,6 +219,7 @@ impl Core {
             asked: None,
             awaiting_peers: 0,
             served: Served::default(),
+            reconciles: opening.reconcile,
             to_announce: Vec::new(),
             ping: None,
             round_trip: None,
@@ -227,8 +232,8 @@ impl Core {
         self.timers.set(Timer::Ping(link), now.instant + self.settings.ping_after);
         self.schedule_renewal(now, link);
         self.send_ping(now, link);
-        self.tell_what_is_here(link);
         self.joining_link_opened(now, link, target.as_ref());
+        self.repair_link_opened(now, link);
         self.announce_links(now);
         self.maintain(now);
     }
@@ -303,6 +308,7 @@ impl Core {
         self.timers.clear(Timer::Contest(id));
         self.timers.clear(Timer::Renew(id));
         self.asking.link_closed(id);
+        self.repair_link_closed(now, id);
         if !link.closing {
             self.counts.count(reason);
         }
@@ -341,6 +347,7 @@ impl Core {
             Frame::Have(ids) => self.have(now, from, ids.iter()),
             Frame::Want(ids) => self.want(now, from, ids.iter()),
             Frame::Absent(ids) => self.absent(now, from, ids.iter()),
+            Frame::Reconcile(body) => self.reconcile(now, from, body),
             _ => {}
         }
     }

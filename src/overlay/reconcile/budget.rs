@@ -63,7 +63,10 @@ mod tests {
                 done += 32_768_u64;
             }
         }
-        assert!((WORK + 9 * WORK_A_SECOND..=WORK + 11 * WORK_A_SECOND + 32_768 * 10_000 / 100).contains(&done), "{done}");
+        assert!(
+            (WORK + 9 * WORK_A_SECOND..=WORK + 11 * WORK_A_SECOND + 32_768 * 10_000 / 100).contains(&done),
+            "{done}"
+        );
         assert_eq!((0..200).filter(|_| budget.frame(at(20_000))).count(), FRAMES as usize);
         assert_eq!((0..200).filter(|_| budget.frame(at(21_000))).count(), 20);
     }

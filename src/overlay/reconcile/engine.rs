@@ -121,7 +121,9 @@ mod tests {
         let common = 0..600_u32;
         let with = |a: u8, b: u8| {
             let pair = [(9_999, [a; 32]), (9_999, [b; 32])];
-            Items::of(common.clone().map(|n| (u64::from(n), [n.to_be_bytes(); 8].concat().try_into().unwrap())).chain(pair))
+            Items::of(
+                common.clone().map(|n| (u64::from(n), [n.to_be_bytes(); 8].concat().try_into().unwrap())).chain(pair),
+            )
         };
         let (ours, theirs) = (with(40, 60), with(45, 55));
         assert_ne!(ours.digest(), theirs.digest());

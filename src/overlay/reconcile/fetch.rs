@@ -32,7 +32,7 @@ const BRISK: Duration = Duration::from_secs(1);
 
 /// What is being fetched.
 #[derive(Debug)]
-pub(super) struct Fetch {
+pub(in super::super) struct Fetch {
     wanted: BTreeMap<EnvelopeId, Wanted>,
     links: BTreeMap<LinkId, Source>,
     /// Ids a neighbour listed and did not hold.
@@ -43,7 +43,7 @@ pub(super) struct Fetch {
 
 /// An id that is to come from one neighbour.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wanted {
+pub(in super::super) struct Wanted {
     link: LinkId,
     has_arrived: bool,
 }
@@ -119,24 +119,27 @@ impl Fetch {
     }
 
     /// Whether the id is on its way.
-    pub(super) fn is_wanted(&self, id: &EnvelopeId) -> bool {
+    pub(in super::super) fn is_wanted(&self, id: &EnvelopeId) -> bool {
         self.wanted.contains_key(id)
     }
 
-    /// An envelope of `size` bytes arrived over `link`. If it was asked of it, it need not be asked again.
-    pub(super) fn arrived(&mut self, id: &EnvelopeId, link: LinkId, size: usize) {
-        let Some(wanted) = self.wanted.get_mut(id).filter(|wanted| wanted.link == link) else { return };
-        let Some(source) = self.links.get_mut(&link) else { return };
-        if source.open.remove(id) {
+    /// An envelope of `size` bytes arrived over `link`. Says whether it was asked of it for this; then it need not be asked
+    /// again.
+    pub(in super::super) fn arrived(&mut self, id: &EnvelopeId, link: LinkId, size: usize) -> bool {
+        let Some(wanted) = self.wanted.get_mut(id).filter(|wanted| wanted.link == link) else { return false };
+        let Some(source) = self.links.get_mut(&link) else { return false };
+        let was_open = source.open.remove(id);
+        if was_open {
             wanted.has_arrived = true;
             source.size = (source.size * 7 + size) / 8;
             let most = (WINDOW_BYTES / source.size.max(1)).clamp(WINDOW_LEAST, WINDOW_MOST);
             source.window = (source.window + 1).min(most);
         }
+        was_open
     }
 
     /// An envelope was found good, whoever brought it. Names the neighbour, if it was fetched.
-    pub(super) fn finished(&mut self, now: Instant, id: &EnvelopeId) -> Option<LinkId> {
+    pub(in super::super) fn finished(&mut self, now: Instant, id: &EnvelopeId) -> Option<LinkId> {
         let wanted = self.forget(id)?;
         let source = self.links.get_mut(&wanted.link).filter(|_| wanted.has_arrived)?;
         source.moved = now;
@@ -145,13 +148,13 @@ impl Fetch {
 
     /// What was fetched arrived and could not be taken, through no fault of its bringer: it is not fetched again for a
     /// while.
-    pub(super) fn declined(&mut self, now: Instant, id: &EnvelopeId) {
+    pub(in super::super) fn declined(&mut self, now: Instant, id: &EnvelopeId) {
         self.forget(id);
         self.declined.insert(now, *id);
     }
 
     /// An id is not to be fetched any more.
-    pub(super) fn forget(&mut self, id: &EnvelopeId) -> Option<Wanted> {
+    pub(in super::super) fn forget(&mut self, id: &EnvelopeId) -> Option<Wanted> {
         let wanted = self.wanted.remove(id)?;
         if let Some(source) = self.links.get_mut(&wanted.link) {
             source.wanted -= 1;
@@ -186,6 +189,11 @@ impl Fetch {
         self.links.get(&link).map_or(0, |source| source.wanted)
     }
 
+    /// When something good came last from a neighbour of which more is to come.
+    pub(super) fn moved(&self, link: LinkId) -> Option<Instant> {
+        self.links.get(&link).filter(|source| source.wanted > 0).map(|source| source.moved)
+    }
+
     /// Whether much is coming, and it does come: then it would be in vain to look elsewhere for the same.
     pub(super) fn is_busy(&self, now: Instant) -> bool {
         self.links.values().any(|source| source.wanted >= MANY && now.since(source.moved) < BRISK)
@@ -207,6 +215,11 @@ impl Fetch {
     /// When the next neighbour will have given nothing for too long.
     pub(super) fn next(&self) -> Option<Instant> {
         self.links.values().filter(|source| source.wanted > 0).map(|source| source.moved + STALL).min()
+    }
+
+    /// Whether all has come from a neighbour, and some of it others may lack.
+    pub(super) fn has_gained(&self) -> bool {
+        self.links.values().any(|source| source.wanted == 0 && !source.gained.is_empty())
     }
 
     /// Neighbours from which all has come, with what it was that others may lack: the times of the oldest and the newest.

@@ -132,9 +132,8 @@ mod tests {
 
     /// Times in microseconds, each with as many ids as it is named.
     fn set(times: &[u64]) -> Set {
-        let at = |(n, time): (usize, &u64)| {
-            (Timestamp::from_micros(*time).unwrap(), EnvelopeId::from_bytes([n as u8; 32]))
-        };
+        let at =
+            |(n, time): (usize, &u64)| (Timestamp::from_micros(*time).unwrap(), EnvelopeId::from_bytes([n as u8; 32]));
         times.iter().enumerate().map(at).collect()
     }
 
