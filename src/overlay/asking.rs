@@ -198,8 +198,9 @@ impl Served {
         let key = id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
         let before = self.older.get(&key).copied().unwrap_or(0);
         let count = self.newer.entry(key).or_default();
-        *count = count.saturating_add(1);
-        count.saturating_add(before) <= SERVED_AT_MOST
+        let may = count.saturating_add(before) < SERVED_AT_MOST;
+        *count += u8::from(may);
+        may
     }
 }
 

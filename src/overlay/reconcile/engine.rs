@@ -76,11 +76,12 @@ fn id(id: Id) -> EnvelopeId {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use sha2::{Digest, Sha256};
 
     use super::*;
 
     fn items(ids: impl IntoIterator<Item = u32>) -> Items {
-        Items::of(ids.into_iter().map(|n| (u64::from(n / 3), [n.to_be_bytes(); 8].as_flattened().try_into().unwrap())))
+        Items::of(ids.into_iter().map(|n| (u64::from(n / 3), Sha256::digest(n.to_be_bytes()).into())))
     }
 
     /// Everything that is found, and the longest message.
