@@ -42,7 +42,7 @@ pub struct ReconcileOpen {
     pub to: u64,
     /// Only what lives two minutes longer than this moment, in µs since 1970.
     pub alive: u64,
-    /// SHA-256 of the opener's ids in the order of (time, id).
+    /// SHA-256 of the opener's ids in the order of their bytes.
     pub digest: [u8; 32],
     /// How many there are.
     pub count: u32,
@@ -55,7 +55,7 @@ pub struct ReconcileAccept {
     pub from: u64,
     /// Times before this one, in µs since 1970.
     pub to: u64,
-    /// SHA-256 of the responder's ids in the order of (time, id).
+    /// SHA-256 of the responder's ids in the order of their bytes.
     pub digest: [u8; 32],
     /// How many there are.
     pub count: u32,

@@ -245,6 +245,17 @@ impl Fetch {
     }
 }
 
+#[cfg(test)]
+impl Fetch {
+    pub(super) fn len(&self) -> usize {
+        self.wanted.len()
+    }
+
+    pub(super) fn was_absent(&mut self, now: Instant, peer: NodeId, id: EnvelopeId) -> bool {
+        self.absent.contains(now, &(peer, id))
+    }
+}
+
 impl Source {
     fn new(now: Instant) -> Self {
         Source {

@@ -1,5 +1,7 @@
 //! The ids that one session compares: sorted, cut to a window, digested.
 
+use std::collections::BTreeSet;
+
 use negentropy::{Bound, Error, Id, Item, NegentropyStorageBase};
 use sha2::{Digest, Sha256};
 
@@ -56,14 +58,19 @@ impl Items {
         self.0.len()
     }
 
-    /// SHA-256 of the ids in their order.
+    /// SHA-256 of the ids in the order of their bytes.
     pub(super) fn digest(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        self.0.iter().for_each(|item| hash.update(item.id.as_bytes()));
-        hash.finalize().into()
+        digest(self.ids().collect())
     }
 
-    /// The ids in their order.
+    /// The digest of what the other side has, if it has all of these but `have`, and `need` besides.
+    pub(super) fn digest_of_others(&self, have: &[EnvelopeId], need: &[EnvelopeId]) -> [u8; 32] {
+        let have: BTreeSet<&[u8; 32]> = have.iter().map(EnvelopeId::as_bytes).collect();
+        let common = self.ids().filter(|id| !have.contains(id));
+        digest(common.chain(need.iter().map(EnvelopeId::as_bytes)).collect())
+    }
+
+    /// The ids in the order of (time, id).
     pub(super) fn ids(&self) -> impl ExactSizeIterator<Item = &[u8; 32]> {
         self.0.iter().map(|item| item.id.as_bytes())
     }
@@ -86,6 +93,18 @@ impl Items {
         items.dedup();
         Items(items)
     }
+}
+
+/// SHA-256 of these ids in the order of their bytes, each once.
+fn digest(ids: Vec<&[u8; 32]>) -> [u8; 32] {
+    // Most comparisons end in the first 8 bytes: these stand where they are compared.
+    let key = |id: &[u8; 32]| id.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    let mut sorted: Vec<(u64, &[u8; 32])> = ids.into_iter().map(|id| (key(id), id)).collect();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let mut hash = Sha256::new();
+    sorted.iter().for_each(|(_, id)| hash.update(id));
+    hash.finalize().into()
 }
 
 fn item((time, id): (Timestamp, EnvelopeId)) -> Item {
@@ -164,10 +183,14 @@ mod tests {
     }
 
     #[test]
-    fn the_digest_is_of_the_ids_in_the_order_of_time_and_id() {
+    fn the_digest_is_of_the_ids_in_the_order_of_their_bytes_whatever_their_times() {
         let items = Items::of([(5, [1; 32]), (4, [9; 32]), (5, [0; 32]), (4, [9; 32])]);
-        let ordered = [[9; 32], [0; 32], [1; 32]].concat();
+        let ordered = [[0; 32], [1; 32], [9; 32]].concat();
         assert_eq!(items.digest(), <[u8; 32]>::from(Sha256::digest(ordered)));
+        let id = EnvelopeId::from_bytes;
+        let ordered = [[0; 32], [5; 32], [9; 32]].concat();
+        let others = items.digest_of_others(&[id([1; 32])], &[id([5; 32]), id([5; 32])]);
+        assert_eq!(others, <[u8; 32]>::from(Sha256::digest(ordered)));
         assert_eq!((items.time_after(4), items.time_after(5)), (Some(5), None));
         let mut window = Window { items, from: 0, to: 10 };
         window.narrow(5, 6);

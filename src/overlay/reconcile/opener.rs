@@ -27,8 +27,11 @@ pub(super) struct Session {
     /// How many ids the responder has in the window.
     theirs: usize,
     rounds: u32,
-    needed: usize,
-    has_found: bool,
+    /// What was found so far: ids that the responder lacks, and ids that this node lacks.
+    have: Vec<EnvelopeId>,
+    need: Vec<EnvelopeId>,
+    /// The responder's digest of its ids.
+    their_digest: [u8; 32],
     /// The older part of the window, which the responder did not take on.
     rest: Option<(u64, u64)>,
 }
@@ -49,7 +52,7 @@ pub(super) enum Next {
     Equal { from: u64, to: u64, told: bool },
     /// It is over: all differences are found.
     Done,
-    /// The digests differ, but no difference is found: somebody has made ids whose fingerprints agree. The two parts of the
+    /// What was found does not make the digests equal: somebody has made ids whose fingerprints agree. The two parts of the
     /// stretch, before and from `at`, are compared on their own.
     Halve { from: u64, at: u64, to: u64 },
     /// It is over, for this reason.
@@ -66,8 +69,9 @@ impl Session {
             stage: Stage::Opened,
             theirs: 0,
             rounds: 0,
-            needed: 0,
-            has_found: false,
+            have: Vec::new(),
+            need: Vec::new(),
+            their_digest: [0; 32],
             rest: None,
         }
     }
@@ -115,6 +119,7 @@ impl Session {
         }
         self.stage = Stage::Comparing;
         self.theirs = usize::try_from(count).unwrap_or(usize::MAX);
+        self.their_digest = digest;
         match engine::first(&self.window.items) {
             Ok(query) => Next::Query(query),
             Err(_) => Next::Stop(ReconcileEnd::Refused),
@@ -131,19 +136,28 @@ impl Session {
             return stop(ReconcileEnd::Refused);
         };
         self.rounds += 1;
-        self.has_found |= !have.is_empty() || !need.is_empty();
-        need.truncate(NEEDED - self.needed);
-        self.needed += need.len();
+        need.truncate(NEEDED - self.need.len());
+        self.have.extend(&have);
+        self.need.extend(&need);
+        if self.stage != Stage::Listing && self.have.len() > self.window.items.len() {
+            // The same is said to be missing again and again.
+            return stop(ReconcileEnd::Refused);
+        }
         let next = match next {
-            Some(_) if self.rounds >= ROUNDS || self.needed >= NEEDED => Next::Stop(ReconcileEnd::TooMany),
+            Some(_) if self.rounds >= ROUNDS || self.need.len() >= NEEDED => Next::Stop(ReconcileEnd::TooMany),
             Some(query) => Next::Query(query),
-            None if self.has_found => Next::Done,
+            None if self.has_found_all() => Next::Done,
             None => self.deceived(rng),
         };
         (have, need, next)
     }
 
-    /// Nothing was found where something must be.
+    /// Whether what was found explains that the digests differ.
+    fn has_found_all(&self) -> bool {
+        self.window.items.digest_of_others(&self.have, &self.need) == self.their_digest
+    }
+
+    /// Less was found than there must be.
     fn deceived(&mut self, rng: &mut ChaCha8Rng) -> Next {
         let Window { items, from, to } = &self.window;
         if self.stage == Stage::Listing {
