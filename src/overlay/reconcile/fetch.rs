@@ -24,7 +24,7 @@ const WANTED: usize = 262_144;
 /// How long, once or twice, an id is not asked for again that its holder did not have, or this node could not take; and
 /// how many are remembered.
 const AGAIN_AFTER: Duration = Duration::from_secs(300);
-const REMEMBERED: usize = 16_384;
+const REMEMBERED: usize = 65_536;
 /// From so many on it is much that is coming, or was not there.
 const MANY: usize = 256;
 /// Something came within this time: the rest can be expected.
@@ -36,9 +36,9 @@ pub(in super::super) struct Fetch {
     wanted: BTreeMap<EnvelopeId, Wanted>,
     links: BTreeMap<LinkId, Source>,
     /// Ids a neighbour listed and did not hold.
-    absent: Recent<(NodeId, EnvelopeId)>,
+    absent: Recent<u64>,
     /// Ids that came and could not be taken.
-    declined: Recent<EnvelopeId>,
+    declined: Recent<u64>,
 }
 
 /// An id that is to come from one neighbour.
@@ -80,8 +80,8 @@ impl Default for Fetch {
 impl Fetch {
     /// Notes an id to be fetched of a neighbour that listed it; says whether it will be.
     pub(super) fn want(&mut self, now: Instant, link: LinkId, peer: NodeId, id: EnvelopeId) -> bool {
-        let is_known = self.wanted.contains_key(&id) || self.declined.contains(now, &id);
-        if is_known || self.wanted.len() >= WANTED || self.absent.contains(now, &(peer, id)) {
+        let is_known = self.wanted.contains_key(&id) || self.declined.contains(now, &short(&id));
+        if is_known || self.wanted.len() >= WANTED || self.absent.contains(now, &of_holder(&peer, &id)) {
             return false;
         }
         let source = self.links.entry(link).or_insert_with(|| Source::new(now));
@@ -150,7 +150,7 @@ impl Fetch {
     /// while.
     pub(in super::super) fn declined(&mut self, now: Instant, id: &EnvelopeId) {
         self.forget(id);
-        self.declined.insert(now, *id);
+        self.declined.insert(now, short(id));
     }
 
     /// An id is not to be fetched any more.
@@ -169,7 +169,7 @@ impl Fetch {
             return false;
         }
         self.forget(id);
-        self.absent.insert(now, (peer, *id));
+        self.absent.insert(now, of_holder(&peer, id));
         if let Some(source) = self.links.get_mut(&link) {
             source.absent += 1;
         }
@@ -252,8 +252,18 @@ impl Fetch {
     }
 
     pub(super) fn was_absent(&mut self, now: Instant, peer: NodeId, id: EnvelopeId) -> bool {
-        self.absent.contains(now, &(peer, id))
+        self.absent.contains(now, &of_holder(&peer, &id))
     }
+}
+
+/// Enough of an id to remember it by: who makes two that agree in it has one of them fetched later.
+fn short(id: &EnvelopeId) -> u64 {
+    id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+/// The same of an id at one holder.
+fn of_holder(holder: &NodeId, id: &EnvelopeId) -> u64 {
+    holder.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes)) ^ short(id)
 }
 
 impl Source {

@@ -152,7 +152,6 @@ fn a_responder_that_never_ends_is_left_after_64_rounds() {
 #[test]
 fn a_hundred_thousand_invented_ids_are_neither_remembered_nor_asked_for_all() {
     let mut net = Net::new(2);
-    net.knows(0, history(100));
     let link = net.stranger(0, 7, true);
     let mut n = 0;
     let (_, ends) = respond(&mut net, link, 3 * SECOND, || {

@@ -9,11 +9,11 @@ use crate::overlay::Seen;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// An id with this number in its lowest bytes as Negentropy adds them, and something of its own besides.
+/// An id with a number that Negentropy adds to others, and something of its own besides.
 fn ground(own: u64, number: u64) -> EnvelopeId {
     let mut bytes = [0; 32];
-    bytes[..8].copy_from_slice(&number.to_le_bytes());
-    bytes[16..24].copy_from_slice(&own.to_be_bytes());
+    bytes[..8].copy_from_slice(&own.to_be_bytes());
+    bytes[16..24].copy_from_slice(&number.to_le_bytes());
     EnvelopeId::from_bytes(bytes)
 }
 
