@@ -33,8 +33,12 @@ impl Core {
             ReconcileStep::Open(open) => self.respond(now, from, session, &open),
             ReconcileStep::Query(query) => self.respond_further(now, from, session, &query),
             ReconcileStep::Offer(ids) => {
-                if self.repair.responders.may_offer(now.instant, from, session, ids.len()) {
-                    self.fetch(now, from, ids.iter());
+                if let Some(to) = self.repair.responders.may_offer(now.instant, from, session, ids.len()) {
+                    if self.repair.fetch.is_barren(from) {
+                        self.repair.barren_before(from, to);
+                    } else {
+                        self.fetch(now, from, ids.iter());
+                    }
                 }
             }
             ReconcileStep::End(ReconcileSide::Opener, _) => self.repair.responders.ended(from, session),
@@ -71,7 +75,7 @@ impl Core {
             self.repair.counts.busy += 1;
             return self.end_of(from, number, ReconcileEnd::Busy);
         }
-        let begin = open.from.max(self.vouched_from(open.set).as_micros());
+        let begin = open.from.max(self.worth_from(open.set, from));
         let end = open.to.min(Timestamp::MAX.as_micros());
         if begin >= end {
             return self.end_of(from, number, ReconcileEnd::Refused);
@@ -242,9 +246,7 @@ impl Core {
             if is_barren && sweep.set == ReconcileSet::Messages {
                 // Nor will it have what is older.
                 sweep.stop();
-                if let Some(side) = self.repair.links.get_mut(&link) {
-                    side.barren_before = side.barren_before.max(to);
-                }
+                self.repair.barren_before(link, to);
                 return;
             }
             let (set, alive) = (sweep.set, sweep.alive);

@@ -50,6 +50,13 @@ impl Repair {
         sweep.heard(now);
         sweep.session.as_mut()
     }
+
+    /// Of what is older than this, in µs, a neighbour has mostly ids.
+    fn barren_before(&mut self, link: LinkId, micros: u64) {
+        if let Some(side) = self.links.get_mut(&link) {
+            side.barren_before = side.barren_before.max(micros);
+        }
+    }
 }
 
 impl Core {

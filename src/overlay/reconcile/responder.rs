@@ -115,12 +115,12 @@ impl Responders {
         answer.map_err(Some)
     }
 
-    /// Whether so many ids may be offered in the session.
-    pub(super) fn may_offer(&mut self, now: Instant, link: LinkId, number: u16, ids: usize) -> bool {
-        let Some(session) = self.session(link, number) else { return false };
+    /// Whether so many ids may be offered in the session, and if so, where its window ends.
+    pub(super) fn may_offer(&mut self, now: Instant, link: LinkId, number: u16, ids: usize) -> Option<u64> {
+        let session = self.session(link, number)?;
         session.heard = now;
         session.offered = session.offered.saturating_add(ids);
-        session.offered <= OFFERED
+        (session.offered <= OFFERED).then_some(session.window.to)
     }
 
     /// The opener has ended its session.

@@ -181,10 +181,7 @@ impl Core {
 
     fn begin_sweep(&mut self, now: Now, set: ReconcileSet, link: LinkId) {
         let Some(mut task) = self.repair.pending.remove(&(set, link)) else { return };
-        task.from = task.from.max(self.vouched_from(set).as_micros());
-        if let (ReconcileSet::Messages, Some(side)) = (set, self.repair.links.get(&link)) {
-            task.from = task.from.max(side.barren_before);
-        }
+        task.from = task.from.max(self.worth_from(set, link));
         if task.from < task.to {
             let sweep = Sweep::new(now.instant, set, now.wall.as_micros(), task);
             self.repair.sweeps.insert(link, sweep);
@@ -192,14 +189,15 @@ impl Core {
         }
     }
 
-    /// The time from which on this node can say what it has. Nodes that keep for different times agree about what lives for
-    /// two more minutes from there on.
-    pub(super) fn vouched_from(&self, set: ReconcileSet) -> Timestamp {
+    /// The time, in µs, from which on this node can say what it has, and a neighbour has more than ids of what was before.
+    /// Nodes that keep for different times agree about what lives for two more minutes from there on.
+    pub(super) fn worth_from(&self, set: ReconcileSet, link: LinkId) -> u64 {
         match set {
-            ReconcileSet::Members => Timestamp::default(),
+            ReconcileSet::Members => 0,
             ReconcileSet::Messages => {
                 let kept = self.clock_seen.minus(self.settings.keep).plus(TIME_TOLERANCE);
-                self.index.floor().max(kept)
+                let barren = self.repair.links.get(&link).map_or(0, |side| side.barren_before);
+                self.index.floor().max(kept).as_micros().max(barren)
             }
         }
     }

@@ -295,7 +295,7 @@ impl Net {
                             self.unlink(n, peer);
                         }
                     }
-                    Output::Dial { .. } | Output::Event(_) => {}
+                    Output::Dial { .. } | Output::Remember(_) | Output::Event(_) => {}
                 }
             }
         }
