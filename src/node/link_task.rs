@@ -1,6 +1,7 @@
 //! One link while it is open: a reader and a writer.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -136,7 +137,7 @@ fn unless_announced(error: LinkError) -> LinkError {
 pub(super) async fn run(shared: Arc<Shared>, established: Established) {
     let Established { registered, link: Link { reader, writer, .. } } = established;
     let outbox = registered.handle.outbox.clone();
-    let writing = shared.tasks.spawn(write(registered.handle.clone(), writer));
+    let writing = shared.tasks.spawn(write(shared.clone(), registered.id, registered.handle.clone(), writer));
     let reason = tokio::select! {
         () = shared.cancel.cancelled() => Reason::Stopping,
         reason = read(&shared, &registered, reader) => reason,
@@ -153,8 +154,18 @@ pub(super) async fn run(shared: Arc<Shared>, established: Established) {
     registered.lost(reason);
 }
 
-async fn write(handle: LinkHandle, writer: Writer) {
-    if let Err(error) = writer.run(handle.outbox.clone()).await {
+async fn write(shared: Arc<Shared>, id: LinkId, handle: LinkHandle, writer: Writer) {
+    let mut writing = pin!(writer.run(handle.outbox.clone()));
+    let written = loop {
+        tokio::select! {
+            written = &mut writing => break written,
+            () = handle.outbox.emptied() => {
+                let now = shared.now();
+                shared.with_core(|core| core.drained(now, id));
+            }
+        }
+    };
+    if let Err(error) = written {
         let reason = reason_of(&error);
         handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
         handle.outbox.abort();
