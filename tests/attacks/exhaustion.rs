@@ -1,7 +1,7 @@
 //! Exhaustion: a peer that sends rubbish, however fast, is not what the node spends its time and memory on.
 
 use sealnet::overlay::Reason;
-use sealnet::wire::Frame;
+use sealnet::wire::{Frame, Kind, Reconcile, ReconcileOpen, ReconcileSet, ReconcileStep};
 
 use crate::stage::{Stage, encoded, link_closed, said, say};
 use crate::support::next_text;
@@ -46,6 +46,33 @@ async fn of_ten_thousand_pings_at_once_four_are_answered() {
         pongs += frames.iter().filter(|frame| matches!(frame, Frame::Pong(_))).count();
     }
     assert_eq!(pongs, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_ten_thousand_reconciles_at_once_sixty_four_are_looked_at_and_the_link_stays() {
+    let stage = Stage::open().await;
+    let mut guest = stage.guest(10).await;
+    let (from, to, alive) = (0, u64::MAX, crate::stage::START);
+    let open = ReconcileOpen { set: ReconcileSet::Messages, from, to, alive, digest: [1; 32], count: 1 };
+    let query = bytes::Bytes::from([&[0x61, 0, 0, 1][..], &[9; 13]].concat());
+    let mut frames = encoded(&Reconcile { session: 1, step: ReconcileStep::Open(open) }.to_frame());
+    let query = encoded(&Reconcile { session: 1, step: ReconcileStep::Query(query) }.to_frame());
+    assert_eq!(query.len(), 25, "20 bytes and their head");
+    (0..10_000).for_each(|_| frames.extend_from_slice(&query));
+    for piece in frames.chunks(60_000) {
+        guest.send(piece).await;
+    }
+    // Whatever comes after them is answered as ever.
+    guest.send(&encoded(&Frame::Ping([7; 8]))).await;
+    let mut answers = 0;
+    let mut is_answered = false;
+    while !is_answered {
+        for frame in guest.next_frames().await.expect("the link stays") {
+            answers += usize::from(frame.kind() == Kind::Reconcile);
+            is_answered |= frame == Frame::Pong([7; 8]);
+        }
+    }
+    assert!((1..=64).contains(&answers), "{answers}");
 }
 
 #[tokio::test(start_paused = true)]
