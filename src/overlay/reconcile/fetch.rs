@@ -204,12 +204,12 @@ impl Fetch {
         self.links.get(&link).is_some_and(|source| source.absent >= MANY && source.absent * 2 > source.asked)
     }
 
-    /// Gives up what does not come.
-    pub(super) fn give_up(&mut self, now: Instant) {
+    /// Gives up what does not come; names those it was wanted of.
+    pub(super) fn give_up(&mut self, now: Instant) -> Vec<LinkId> {
         let stalled = self.links.iter().filter(|(_, source)| source.wanted > 0 && now >= source.moved + STALL);
-        for link in stalled.map(|(link, _)| *link).collect::<Vec<_>>() {
-            self.drop_wanted(link);
-        }
+        let stalled: Vec<LinkId> = stalled.map(|(link, _)| *link).collect();
+        stalled.iter().for_each(|link| self.drop_wanted(*link));
+        stalled
     }
 
     /// When the next neighbour will have given nothing for too long.

@@ -109,8 +109,13 @@ impl Responders {
             Some(session) => engine::answer(&session.window.items, query).map_err(|_| ReconcileEnd::Refused),
             None => Err(ReconcileEnd::Refused),
         };
-        if answer.is_err() {
-            self.sessions.remove(&link);
+        match &answer {
+            Ok(answer) => {
+                if let Some(budget) = self.budgets.get_mut(&link) {
+                    budget.worked(answer.len() / 32);
+                }
+            }
+            Err(_) => drop(self.sessions.remove(&link)),
         }
         answer.map_err(Some)
     }

@@ -59,8 +59,12 @@ impl Core {
         repair.links.remove(&id);
         repair.responders.link_closed(id);
         repair.pending.retain(|(_, link), _| *link != id);
+        let has_lost = repair.fetch.backlog(id) > 0;
         for (set, span) in repair.fetch.link_closed(id) {
             self.compare_with_others(now, id, set, span);
+        }
+        if has_lost {
+            self.compare_elsewhere(now, id);
         }
         self.tend_repair(now);
     }
@@ -85,7 +89,17 @@ impl Core {
 
     fn compare_with_anybody(&mut self, now: Now) {
         let task = Task { at: now.instant, from: 0, to: now.wall.minus(SETTLED).as_micros(), refused: 0 };
-        let neighbours: Vec<LinkId> = self.reconcilers().collect();
+        self.compare_at_random(task, None);
+    }
+
+    /// What was to come from a neighbour does not: another one may have it.
+    fn compare_elsewhere(&mut self, now: Now, but: LinkId) {
+        let to = now.wall.plus(TIME_TOLERANCE).as_micros() + 1;
+        self.compare_at_random(Task { at: now.instant, from: 0, to, refused: 0 }, Some(but));
+    }
+
+    fn compare_at_random(&mut self, task: Task, but: Option<LinkId>) {
+        let neighbours: Vec<LinkId> = self.reconcilers().filter(|link| Some(*link) != but).collect();
         if let Some(link) = neighbours.choose(&mut self.rng) {
             SETS.into_iter().for_each(|set| self.schedule_sweep(set, *link, task));
         }
@@ -140,7 +154,9 @@ impl Core {
         if self.stopping {
             return;
         }
-        self.repair.fetch.give_up(now.instant);
+        for link in self.repair.fetch.give_up(now.instant) {
+            self.compare_elsewhere(now, link);
+        }
         self.repair.responders.expire(now.instant);
         if now.instant >= self.repair.periodic {
             self.compare_with_anybody(now);

@@ -52,8 +52,8 @@ fn of_ten_thousand_reconciles_of_20_bytes_no_more_than_the_budget_is_looked_at()
     let (mut net, link) = attacked(1_000);
     net.say(0, link, step(1, open(1)));
     for _ in 0..10_000 {
-        // A range whose fingerprint is wrong: the node would answer with 16 others each time.
-        let query = [&[0x61, 0, 0, 1][..], &[9; 13]].concat();
+        // "Here I have nothing", four times: the node would list all it has, each time.
+        let query = [&[0x61][..], &[0, 0, 2, 0].repeat(4)].concat();
         assert_eq!(step(1, ReconcileStep::Query(query.clone().into())).encoded_len(), 5 + 20);
         net.say(0, link, step(1, ReconcileStep::Query(query.into())));
     }

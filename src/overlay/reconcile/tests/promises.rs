@@ -45,6 +45,13 @@ fn come_back(neighbours: usize, all: &[Verified<Envelope>], missing: &[Verified<
         assert_eq!(net.counts(n).dropped, 0, "whoever keeps to the protocol stays within the budget");
     }
     let bytes = net.bytes() - before;
+    eprintln!(
+        "MEASURED {neighbours} neighbours, {} missing: ratio x1000 {}, besides each {} B, {:?}",
+        missing.len(),
+        bytes * 1000 / weight(missing),
+        (bytes - weight(missing)) / missing.len() as u64,
+        net.sent
+    );
     net.run(60 * SECOND);
     let idle = net.bytes() - before - bytes;
     assert!(idle < 20_000 * neighbours as u64, "{idle} bytes went on travelling: {:?}", net.sent);
@@ -237,5 +244,28 @@ fn a_message_that_one_node_missed_is_found_within_two_rounds_and_by_everybody_be
     net.run(42 * SECOND);
     for n in 1..4 {
         assert_eq!(net.nodes[n].delivered, [id], "node {n}");
+    }
+}
+
+#[test]
+fn when_a_neighbour_fails_in_the_middle_another_brings_the_rest() {
+    for is_silent in [false, true] {
+        let all = history(5_000);
+        let mut net = Net::new(3);
+        (1..3).for_each(|n| net.knows(n, all.iter().cloned()));
+        let (_, theirs) = net.link(0, 1);
+        // Equal so far: node 2 is not compared with again by itself.
+        net.link(2, 0);
+        net.run(SECOND / 10);
+        let before = net.nodes[0].delivered.len();
+        assert!((1..5_000).contains(&before), "{before}");
+        if is_silent {
+            net.deaf.insert((1, theirs));
+        } else {
+            net.unlink(0, 1);
+        }
+        net.run(8 * SECOND);
+        assert_eq!(net.nodes[0].delivered.iter().copied().collect::<BTreeSet<_>>(), ids(&all), "silent: {is_silent}");
+        assert_eq!(net.nodes[0].delivered.len(), 5_000);
     }
 }
