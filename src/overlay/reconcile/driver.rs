@@ -33,7 +33,7 @@ impl Core {
             ReconcileStep::Open(open) => self.respond(now, from, session, &open),
             ReconcileStep::Query(query) => self.respond_further(now, from, session, &query),
             ReconcileStep::Offer(ids) => {
-                if let Some(to) = self.repair.responders.may_offer(now.instant, from, session, ids.len()) {
+                if let Some(to) = self.repair.responders.may_offer(now.instant, from, ids.len()) {
                     if self.repair.fetch.is_barren(from) {
                         self.repair.barren_before(from, to);
                     } else {
@@ -182,17 +182,13 @@ impl Core {
     /// Both this node and the neighbour have the same ids in a stretch of time.
     fn is_equal(&mut self, _link: LinkId, _set: ReconcileSet, _from: u64, _to: u64) {}
 
-    /// Offers a neighbour what it lacks. It lacks too what was refused here, and would be told that it is not there.
+    /// Offers a neighbour what it lacks; not what was refused here, of which it would be told that it is not there.
     fn offer_ids(&mut self, now: Now, link: LinkId, have: &[EnvelopeId]) {
         let (index, members) = (&self.index, &self.members);
-        let held: Vec<EnvelopeId> =
-            have.iter().filter(|id| index.accepted(id) || members.by_id(id).is_some()).copied().collect();
+        let held = have.iter().filter(|id| index.accepted(id) || members.by_id(id).is_some()).copied();
         let Some(sweep) = self.repair.sweeps.get_mut(&link) else { return };
-        for ids in held.chunks(Kind::MAX_HAVE) {
-            sweep.say(ReconcileStep::Offer(ids.iter().copied().collect()));
-        }
-        sweep.offered(now.instant, held.len());
-        self.repair.counts.offered += held.len() as u64;
+        sweep.lacks(held);
+        sweep.offer(now.instant);
     }
 
     /// Fetches what is missing here of what a neighbour listed.
@@ -227,6 +223,8 @@ impl Core {
     pub(in super::super) fn asked_for(&mut self, now: Now, from: LinkId, ids: usize) {
         if let Some(sweep) = self.repair.sweeps.get_mut(&from) {
             sweep.asked_for(now.instant, ids);
+            sweep.offer(now.instant);
+            self.repair_moved(now);
         }
     }
 
@@ -276,6 +274,9 @@ impl Core {
             sweep.heard(now.instant);
         }
         for frame in frames {
+            if let ReconcileStep::Offer(ids) = &frame.step {
+                self.repair.counts.offered += ids.len() as u64;
+            }
             self.send(link, frame.to_frame());
         }
     }

@@ -93,7 +93,7 @@ pub struct RepairCounts {
     pub asked: u64,
     /// Ids that the asked neighbour did not hold.
     pub absent: u64,
-    /// Ids that neighbours were found to lack, and were offered.
+    /// Ids that neighbours were offered, since they were found to lack them.
     pub offered: u64,
     /// Frames over the budget of sessions, not looked at.
     pub dropped: u64,

@@ -19,8 +19,6 @@ const SESSION: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(10);
 /// Questions in one session.
 const ROUNDS: u32 = 64;
-/// Ids that one session may offer.
-const OFFERED: usize = 40_000;
 /// Ids held for all sessions together: eight full windows, 10 MiB. Who comes when that is used up comes again later.
 const HELD: usize = 8 * PART;
 
@@ -29,6 +27,8 @@ const HELD: usize = 8 * PART;
 pub(super) struct Responders {
     sessions: BTreeMap<LinkId, Session>,
     budgets: BTreeMap<LinkId, Budget>,
+    /// Where the window ends that was compared last.
+    compared: BTreeMap<LinkId, u64>,
 }
 
 #[derive(Debug)]
@@ -38,7 +38,6 @@ struct Session {
     began: Instant,
     heard: Instant,
     rounds: u32,
-    offered: usize,
 }
 
 impl Responders {
@@ -49,6 +48,7 @@ impl Responders {
     pub(super) fn link_closed(&mut self, link: LinkId) {
         self.sessions.remove(&link);
         self.budgets.remove(&link);
+        self.compared.remove(&link);
     }
 
     /// Whether a frame of the link's own session is within its budget.
@@ -73,12 +73,13 @@ impl Responders {
         window: Window,
     ) -> ReconcileAccept {
         let Window { ref items, from, to } = window;
+        self.compared.insert(link, to);
         let (digest, count) = (items.digest(), u32::try_from(items.len()).unwrap_or(u32::MAX));
         if let Some(budget) = self.budgets.get_mut(&link) {
             budget.worked(items.len() + 1_000);
         }
         if (from, to, digest) != (open.from, open.to, open.digest) {
-            let session = Session { number, window, began: now, heard: now, rounds: 0, offered: 0 };
+            let session = Session { number, window, began: now, heard: now, rounds: 0 };
             self.sessions.insert(link, session);
         }
         ReconcileAccept { from, to, digest, count }
@@ -120,12 +121,13 @@ impl Responders {
         answer.map_err(Some)
     }
 
-    /// Whether so many ids may be offered in the session, and if so, where its window ends.
-    pub(super) fn may_offer(&mut self, now: Instant, link: LinkId, number: u16, ids: usize) -> Option<u64> {
-        let session = self.session(link, number)?;
-        session.heard = now;
-        session.offered = session.offered.saturating_add(ids);
-        (session.offered <= OFFERED).then_some(session.window.to)
+    /// Whether so many ids may be offered now, and if so, where the window ends that was compared last.
+    pub(super) fn may_offer(&mut self, now: Instant, link: LinkId, ids: usize) -> Option<u64> {
+        let to = *self.compared.get(&link)?;
+        let budget = self.budgets.get_mut(&link)?;
+        let may = budget.may_work(now);
+        budget.worked(ids);
+        may.then_some(to)
     }
 
     /// The opener has ended its session.

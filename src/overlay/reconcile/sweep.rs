@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::wire::{Reconcile, ReconcileEnd, ReconcileSet, ReconcileSide, ReconcileStep};
+use crate::envelope::EnvelopeId;
+use crate::wire::{Kind, Reconcile, ReconcileEnd, ReconcileSet, ReconcileSide, ReconcileStep};
 
 use super::super::{Instant, TokenBucket};
 use super::opener::Session;
@@ -18,9 +19,12 @@ const HOLDS: Duration = Duration::from_secs(1);
 const WINDOWS: u32 = 256;
 /// Parts of windows that are compared anew because fingerprints deceived.
 const HALVINGS: u32 = 64;
-/// Ids that were offered and not asked for, at which the next window waits; and for how long.
-const OFFERED: usize = 8_192;
-const OFFERED_FOR: Duration = Duration::from_secs(2);
+/// Ids that are offered and not asked for: at first, so that a neighbour that is just fetching them elsewhere is not told
+/// of all, and at most.
+const OFFERED_FIRST: usize = 256;
+const OFFERED_MOST: usize = 8_192;
+/// A neighbour that asks for nothing for so long does not need what it is offered.
+const OFFERED_FOR: Duration = Duration::from_secs(10);
 /// Ids to come from the neighbour, at which the next window waits.
 const BACKLOG: usize = 4_096;
 /// Frames in one go, and the time for one more: what the other side allows, and a little less.
@@ -54,6 +58,8 @@ pub(super) struct Sweep {
     /// The stretches of time still to be compared, the newest last.
     todo: Vec<(u64, u64)>,
     pub(super) session: Option<Session>,
+    /// The last session's number.
+    number: u16,
     /// Frames to be sent, within the pace.
     pub(super) out: VecDeque<Reconcile>,
     pub(super) task: Task,
@@ -62,7 +68,10 @@ pub(super) struct Sweep {
     heard: Instant,
     windows: u32,
     halvings: u32,
+    /// What the neighbour lacks and was not offered yet.
+    offers: VecDeque<EnvelopeId>,
     offered: usize,
+    offered_most: usize,
     offered_moved: Instant,
 }
 
@@ -73,6 +82,7 @@ impl Sweep {
             alive,
             todo: vec![(task.from, task.to)],
             session: None,
+            number: 0,
             out: VecDeque::new(),
             task,
             began: now,
@@ -80,14 +90,20 @@ impl Sweep {
             heard: now,
             windows: 0,
             halvings: 0,
+            offers: VecDeque::new(),
             offered: 0,
+            offered_most: OFFERED_FIRST,
             offered_moved: now,
         }
     }
 
     /// The stretch of time to compare next, if it is time for that. `backlog`: ids still to come from the neighbour.
     pub(super) fn next_stretch(&mut self, now: Instant, backlog: usize) -> Option<(u64, u64)> {
-        let waits = backlog >= BACKLOG || (self.offered >= OFFERED && now < self.offered_moved + OFFERED_FOR);
+        if now >= self.offered_moved + OFFERED_FOR {
+            (self.offered, self.offered_most) = (0, OFFERED_FIRST);
+            self.offers.clear();
+        }
+        let waits = backlog >= BACKLOG || !self.offers.is_empty();
         if self.session.is_some() || !self.out.is_empty() || waits {
             return None;
         }
@@ -106,6 +122,7 @@ impl Sweep {
         let open = session.open(self.set, self.alive);
         self.out.push_back(Reconcile { session: session.number(), step: ReconcileStep::Open(open) });
         (self.heard, self.session_began) = (now, now);
+        self.number = session.number();
         self.session = Some(session);
     }
 
@@ -141,7 +158,8 @@ impl Sweep {
 
     /// Whether nothing is left to do or to wait for. `backlog`: ids still to come from the neighbour.
     pub(super) fn is_over(&self, backlog: usize) -> bool {
-        self.session.is_none() && self.todo.is_empty() && self.out.is_empty() && backlog == 0
+        let is_told = self.out.is_empty() && self.offers.is_empty();
+        self.session.is_none() && self.todo.is_empty() && is_told && backlog == 0
     }
 
     /// Something was heard in the session.
@@ -164,17 +182,28 @@ impl Sweep {
         (self.heard + ANSWER).min(self.session_began + SESSION)
     }
 
-    /// The neighbour was offered ids.
-    pub(super) fn offered(&mut self, now: Instant, ids: usize) {
-        if self.offered == 0 {
-            self.offered_moved = now;
+    /// The neighbour lacks these.
+    pub(super) fn lacks(&mut self, ids: impl Iterator<Item = EnvelopeId>) {
+        self.offers.extend(ids);
+    }
+
+    /// Offers as much as the neighbour can be expected to ask for.
+    pub(super) fn offer(&mut self, now: Instant) {
+        while !self.offers.is_empty() && (self.offered == 0 || self.offered * 2 <= self.offered_most) {
+            let count = (self.offered_most - self.offered).min(Kind::MAX_HAVE).min(self.offers.len());
+            if self.offered == 0 {
+                self.offered_moved = now;
+            }
+            self.offered += count;
+            let ids = self.offers.drain(..count).collect();
+            self.out.push_back(Reconcile { session: self.number, step: ReconcileStep::Offer(ids) });
         }
-        self.offered += ids;
     }
 
     /// The neighbour asked for so many ids.
     pub(super) fn asked_for(&mut self, now: Instant, ids: usize) {
         self.offered = self.offered.saturating_sub(ids);
+        self.offered_most = self.offered_most.saturating_add(ids).min(OFFERED_MOST);
         self.offered_moved = now;
     }
 
