@@ -45,13 +45,6 @@ fn come_back(neighbours: usize, all: &[Verified<Envelope>], missing: &[Verified<
         assert_eq!(net.counts(n).dropped, 0, "whoever keeps to the protocol stays within the budget");
     }
     let bytes = net.bytes() - before;
-    eprintln!(
-        "MEASURED {neighbours} neighbours, {} missing: ratio x1000 {}, besides each {} B, {:?}",
-        missing.len(),
-        bytes * 1000 / weight(missing),
-        (bytes - weight(missing)) / missing.len() as u64,
-        net.sent
-    );
     net.run(60 * SECOND);
     let idle = net.bytes() - before - bytes;
     assert!(idle < 20_000 * neighbours as u64, "{idle} bytes went on travelling: {:?}", net.sent);
