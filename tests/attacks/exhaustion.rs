@@ -1,9 +1,9 @@
 //! Exhaustion: a peer that sends rubbish, however fast, is not what the node spends its time and memory on.
 
 use sealnet::overlay::Reason;
-use sealnet::wire::{Frame, Kind, Reconcile, ReconcileOpen, ReconcileSet, ReconcileStep};
+use sealnet::wire::{Frame, Hello, Kind, Reconcile, ReconcileOpen, ReconcileSet, ReconcileStep};
 
-use crate::stage::{Stage, encoded, link_closed, said, say};
+use crate::stage::{START, Stage, encoded, link_closed, said, say};
 use crate::support::next_text;
 
 #[tokio::test(start_paused = true)]
@@ -51,8 +51,10 @@ async fn of_ten_thousand_pings_at_once_four_are_answered() {
 #[tokio::test(start_paused = true)]
 async fn of_ten_thousand_reconciles_at_once_sixty_four_are_looked_at_and_the_link_stays() {
     let stage = Stage::open().await;
-    let mut guest = stage.guest(10).await;
-    let (from, to, alive) = (0, u64::MAX, crate::stage::START);
+    let mut hello = Hello::new("a script", sealnet::envelope::Timestamp::from_micros(START).unwrap());
+    hello.features = vec!["reconcile".to_owned()];
+    let mut guest = stage.guest_saying(10, 1 << 20, &encoded(&hello.to_frame().unwrap())).await;
+    let (from, to, alive) = (0, u64::MAX, START);
     let open = ReconcileOpen { set: ReconcileSet::Messages, from, to, alive, digest: [1; 32], count: 1 };
     // "Here I have nothing", four times: each time the node would list all it has.
     let query = bytes::Bytes::from([&[0x61][..], &[0, 0, 2, 0].repeat(4)].concat());
