@@ -12,6 +12,7 @@ use crate::identity::NodeId;
 
 use super::addresses::Addresses;
 use super::asking::Asking;
+use super::holders::Holders;
 use super::index::Index;
 use super::join::Join;
 use super::links::Link;
@@ -20,6 +21,7 @@ use super::output::{CoreEvent, DialId, LinkId, Output, Target};
 use super::standing::Standing;
 use super::tickets::Tickets;
 use super::timers::Timers;
+use super::tree::Tree;
 use super::{Instant, Member, MemberState, Now, Presence, Reason, ReasonCounts, Settings, TIME_TOLERANCE};
 
 /// What the core is made of at start.
@@ -57,6 +59,8 @@ pub struct Core {
     pub(super) addresses: Addresses,
     pub(super) standing: Standing,
     pub(super) asking: Asking,
+    pub(super) tree: Tree,
+    pub(super) holders: Holders,
     pub(super) timers: Timers<Timer>,
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) dials: BTreeMap<DialId, Target>,
@@ -107,6 +111,10 @@ pub(super) enum Timer {
     Ask,
     /// Announce ids that were collected.
     Have,
+    /// Say EAGER or LAZY where it was put off or a link was lost.
+    Tree,
+    /// Try one of the pruned links again.
+    TryEdge,
     /// Is the link alive?
     Ping(LinkId),
     /// The link's keys have served long enough.
@@ -146,6 +154,8 @@ impl Core {
             addresses: Addresses::default(),
             standing: Standing::default(),
             asking: Asking::default(),
+            tree: Tree::new(now.instant),
+            holders: Holders::default(),
             timers: Timers::default(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -175,6 +185,7 @@ impl Core {
     pub fn start(&mut self, now: Now) {
         self.timers.set(Timer::Review, now.instant + self.review_every());
         self.schedule_check_in(now);
+        self.schedule_trial(now);
         self.begin_joining(now);
     }
 
@@ -211,6 +222,8 @@ impl Core {
                 Timer::CheckIn => self.check_in(now),
                 Timer::Ask => self.ask_due(now),
                 Timer::Have => self.announce_ids(now),
+                Timer::Tree => self.tend_tree(now),
+                Timer::TryEdge => self.try_another_edge(now),
                 Timer::Ping(link) => self.look_alive(now, link),
                 Timer::Renew(link) => self.renew(now, link),
                 Timer::Contest(old) => self.decide_contest(old),

@@ -120,6 +120,7 @@ impl Alone {
             listen: vec![address(peer)],
             time: self.now().wall,
             renew: false,
+            tree: true,
         }
     }
 
