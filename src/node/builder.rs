@@ -23,8 +23,8 @@ use crate::wire::{Hello, HelloError};
 use super::Events;
 use super::clock::{Clock, RunningClock};
 use super::direct::REQUESTS;
-use super::link_task::TREE;
 use super::handle::{Node, SecureNode};
+use super::link_task::TREE;
 use super::listener;
 use super::shared::{Parts, Shared};
 

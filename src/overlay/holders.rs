@@ -57,8 +57,7 @@ impl Holders {
         if self.known.insert(id, brought).is_some() {
             return;
         }
-        let (queue, most) =
-            if envelope.sender() == own { (&mut self.own, OWN) } else { (&mut self.others, OTHERS) };
+        let (queue, most) = if envelope.sender() == own { (&mut self.own, OWN) } else { (&mut self.others, OTHERS) };
         queue.push_back(id);
         if queue.len() > most
             && let Some(oldest) = queue.pop_front()
@@ -159,9 +158,9 @@ impl Core {
     /// Followed one by one are the newest 4,096 broadcasts of the node's own and the newest 1,024 of others; of older ones
     /// it knows what repair compared.
     pub fn holders(&self, id: &EnvelopeId, kept: Option<&Envelope>) -> Vec<Holder> {
-        let compared = kept.filter(|envelope| !envelope.lifetime().is_live_only()).map(|envelope| {
-            (envelope.time(), live_until(envelope.time(), envelope.lifetime(), self.settings.keep))
-        });
+        let compared = kept
+            .filter(|envelope| !envelope.lifetime().is_live_only())
+            .map(|envelope| (envelope.time(), live_until(envelope.time(), envelope.lifetime(), self.settings.keep)));
         let open = self.links.iter().filter(|(_, link)| !link.closing);
         open.filter_map(|(link, state)| {
             let equal = compared.filter(|(time, dies)| state.equal.covers(*time, *dies)).map(|_| Held::Equal);

@@ -135,7 +135,7 @@ impl Core {
         self.asking.arrived(&id, link);
         if let Err(reason) = self.wanted(now, &copy.envelope) {
             if reason == Reason::Duplicate {
-                self.has_it(&id, link, vouched);
+                self.has_it(now, &id, link, vouched);
                 if vouched {
                     self.learn_vouched(now, sender);
                 }
@@ -223,7 +223,7 @@ impl Core {
         let copies = self.tickets.succeeded(ticket);
         for copy in &copies {
             self.counts.count(Reason::Duplicate);
-            self.has_it(&envelope.id(), copy.link, copy.vouched);
+            self.has_it(now, &envelope.id(), copy.link, copy.vouched);
         }
         let Finished { asked, announcers } = self.asking.finished(&envelope.id());
         match asked {
@@ -276,7 +276,9 @@ impl Core {
                 None => false,
                 // Those who hang on this node in the tree wait for it too. When there is much of it, it is no message that
                 // was late but a gap that is being filled, and nobody is flooded with that.
-                Some(AskedFor::News) => self.settings.broadcast == Broadcast::Flood || !self.tree.asked.take(now.instant),
+                Some(AskedFor::News) => {
+                    self.settings.broadcast == Broadcast::Flood || !self.tree.asked.take(now.instant)
+                }
                 Some(AskedFor::Past) => true,
             };
             if is_repair {
@@ -339,9 +341,9 @@ impl Core {
     }
 
     /// A neighbour brought what is known here: it has it.
-    fn has_it(&mut self, id: &EnvelopeId, link: LinkId, vouched: bool) {
+    fn has_it(&mut self, now: Now, id: &EnvelopeId, link: LinkId, vouched: bool) {
         if !vouched {
-            self.came_again(link);
+            self.came_again(now, link);
         }
         self.tree.untold.is_known_to(id, link);
         self.holders.note(id, link, Held::Announced);

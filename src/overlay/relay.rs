@@ -13,8 +13,6 @@ use super::{Core, Held, Instant, Now};
 
 /// How long ids are collected before they are announced together.
 const COLLECT: Duration = Duration::from_millis(50);
-/// What a node says itself goes to so many neighbours at least with its contents.
-const OWN_EAGER: usize = 3;
 /// What is said for the moment only is held this long for neighbours that were told its id, and at most so much of it.
 const MOMENT: Duration = Duration::from_secs(10);
 const MOMENTS_BYTES: usize = 4 << 20;
@@ -76,7 +74,6 @@ impl Moments {
     pub(super) fn get(&self, id: &EnvelopeId) -> Option<&Verified<Envelope>> {
         self.by_id.get(id)
     }
-
 }
 
 impl Core {
@@ -89,11 +86,6 @@ impl Core {
                 Push::Eager => eager.push(*id),
                 Push::Lazy => lazy.push(*id),
             }
-        }
-        if envelope.sender() == self.own {
-            // Nobody else has it yet: it must not hang on one neighbour.
-            let more = OWN_EAGER.saturating_sub(eager.len()).min(lazy.len());
-            eager.extend(lazy.drain(..more));
         }
         if envelope.lifetime().is_live_only() && !lazy.is_empty() {
             self.tree.moments.put(now.instant, &envelope);

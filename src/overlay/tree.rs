@@ -1,10 +1,14 @@
 //! The tree over the flood: which links carry contents, and which only ids.
 //!
 //! After Plumtree (J. Leitão, J. Pereira, L. Rodrigues: Epidemic Broadcast Trees, SRDS 2007). A duplicate shows that its
-//! link closes a circle, so the links that bring nothing else are pruned until what is left is nearly a tree; ids on the
+//! link closes a circle: both ends get the same without it. So links go until what is left is nearly a tree; ids on the
 //! pruned ones tell what the tree failed to bring. The corrections are for many senders: no link goes for its first
-//! duplicate, but for those of a whole window; one window prunes the links that were never first, or the one that was first
-//! most seldom; nothing is grafted because something arrived, only when it had to be asked for again and again.
+//! duplicate, but for those of a whole window, and then only while it brings another one, which shows that the circle is
+//! still closed; a window condemns the links that were never first, or the one that was first most seldom; nothing is
+//! grafted because something arrived, only when it had to be asked for again and again.
+//!
+//! An edge is eager or lazy for both its ends, so that it serves all senders alike: of a tree whose edges lead one way
+//! only, most nodes' broadcasts reach nobody.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -69,6 +73,8 @@ pub(super) struct Edge {
     duplicates: u32,
     /// The firsts of the window before.
     firsts_before: u32,
+    /// It is pruned when it brings another duplicate: what was true of the whole window is still true then.
+    is_superfluous: bool,
 }
 
 impl Edge {
@@ -83,6 +89,7 @@ impl Edge {
             firsts: 0,
             duplicates: 0,
             firsts_before: 0,
+            is_superfluous: false,
         }
     }
 
@@ -170,9 +177,11 @@ impl Core {
     }
 
     /// A copy came by itself over a link after another one.
-    pub(super) fn came_again(&mut self, from: LinkId) {
-        if let Some(link) = self.links.get_mut(&from) {
-            link.edge.duplicates = link.edge.duplicates.saturating_add(1);
+    pub(super) fn came_again(&mut self, now: Now, from: LinkId) {
+        let Some(edge) = self.links.get_mut(&from).map(|link| &mut link.edge) else { return };
+        edge.duplicates = edge.duplicates.saturating_add(1);
+        if edge.is_superfluous && self.prunes() {
+            self.say(now, from, Push::Lazy);
         }
     }
 
@@ -194,6 +203,7 @@ impl Core {
     /// Prunes links that bring what others bring sooner, if more comes twice than is tolerated.
     fn weigh_links(&mut self, now: Now) {
         let news = self.tree.news;
+        let mut marked = BTreeSet::new();
         let counted = |link: &&Link| !link.closing && link.edge.understands && link.edge.said == Push::Eager;
         let duplicates: u32 =
             self.links.values().filter(counted).fold(0, |sum, link| sum.saturating_add(link.edge.duplicates));
@@ -210,16 +220,14 @@ impl Core {
             };
             let superfluous =
                 self.links.iter().filter(|(id, link)| counted(link) && Some(**id) != best && measured(link));
-            let mut superfluous: Vec<(u32, LinkId)> =
-                superfluous.map(|(id, link)| (link.edge.firsts, *id)).collect();
+            let mut superfluous: Vec<(u32, LinkId)> = superfluous.map(|(id, link)| (link.edge.firsts, *id)).collect();
             superfluous.sort_by_key(|(firsts, id)| (*firsts, Reverse(*id)));
             let never_first = superfluous.iter().take_while(|(firsts, _)| *firsts == 0).count();
             superfluous.truncate(never_first.max(1));
-            for (_, id) in superfluous {
-                self.say(now, id, Push::Lazy);
-            }
+            marked.extend(superfluous.into_iter().map(|(_, id)| id));
         }
-        for link in self.links.values_mut() {
+        for (id, link) in &mut self.links {
+            link.edge.is_superfluous = marked.contains(id);
             (link.edge.firsts_before, link.edge.firsts, link.edge.duplicates) = (link.edge.firsts, 0, 0);
         }
         self.tree.news = 0;
@@ -229,7 +237,7 @@ impl Core {
     }
 
     /// Makes a link eager or lazy: at once, or as soon as it may change again.
-    fn say(&mut self, now: Now, id: LinkId, push: Push) {
+    pub(super) fn say(&mut self, now: Now, id: LinkId, push: Push) {
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing && link.edge.understands) else { return };
         let edge = &mut link.edge;
         if let Some(changed) = edge.changed.filter(|_| !edge.has_settled(now.instant)) {
@@ -238,7 +246,7 @@ impl Core {
             return;
         }
         (edge.push, edge.said, edge.changed, edge.wish) = (push, push, Some(now.instant), None);
-        (edge.firsts, edge.duplicates, edge.firsts_before) = (0, 0, 0);
+        (edge.firsts, edge.duplicates, edge.firsts_before, edge.is_superfluous) = (0, 0, 0, false);
         let frame = if push == Push::Eager { Frame::Eager } else { Frame::Lazy };
         self.send(id, frame);
     }
@@ -252,9 +260,8 @@ impl Core {
 
     /// A neighbour wants ids, and sends them.
     pub(super) fn told_lazy(&mut self, now: Now, from: LinkId) {
-        if let Some(link) = self.links.get_mut(&from) {
-            link.edge.push = Push::Lazy;
-        }
+        let Some(link) = self.links.get_mut(&from) else { return };
+        (link.edge.push, link.edge.is_superfluous) = (Push::Lazy, false);
         if !self.open_edges().any(|(_, edge)| edge.push == Push::Eager) {
             // Any other link leads back into the tree: this node is all there is on its side.
             let others: BTreeSet<LinkId> = self.open_edges().map(|(id, _)| id).filter(|id| *id != from).collect();
@@ -278,11 +285,12 @@ impl Core {
     /// Does what was put off, and goes back to flooding where there is no tree to rely on.
     pub(super) fn tend_tree(&mut self, now: Now) {
         let lost = std::mem::take(&mut self.tree.lost) || !self.prunes();
-        let due = |edge: &Edge| match edge.wish {
-            Some(wish) if edge.has_settled(now.instant) => Some(wish),
-            _ => (lost && edge.push == Push::Lazy).then_some(Push::Eager),
+        let due = |link: &Link| match link.edge.wish {
+            Some(wish) if link.edge.has_settled(now.instant) => Some(wish),
+            _ => (lost && link.edge.push == Push::Lazy && link.visit_until.is_none()).then_some(Push::Eager),
         };
-        let due: Vec<_> = self.open_edges().filter_map(|(id, edge)| Some((id, due(edge)?))).collect();
+        let open = self.links.iter().filter(|(_, link)| !link.closing);
+        let due: Vec<_> = open.filter_map(|(id, link)| Some((*id, due(link)?))).collect();
         for (id, push) in due {
             self.say(now, id, push);
         }
@@ -294,7 +302,8 @@ impl Core {
 
     /// Tries one pruned link again, of those this node chose itself if it can: if it serves better than another, it stays.
     pub(super) fn try_another_edge(&mut self, now: Now) {
-        let lazy = self.links.iter().filter(|(_, link)| !link.closing && link.edge.push == Push::Lazy);
+        let is_lazy = |link: &Link| !link.closing && link.edge.push == Push::Lazy && link.visit_until.is_none();
+        let lazy = self.links.iter().filter(|(_, link)| is_lazy(link));
         let lazy: Vec<(LinkId, Direction)> = lazy.map(|(id, link)| (*id, link.direction)).collect();
         let chosen = lazy.iter().filter(|(_, direction)| *direction == Direction::Outbound);
         let tried = chosen.choose_stable(&mut self.rng).or_else(|| lazy.iter().choose_stable(&mut self.rng)).copied();
