@@ -20,7 +20,7 @@ fn network(nodes: usize, seed: u64, broadcast: Broadcast) -> Simulation {
     sim
 }
 
-/// What was sent, and how many copies it took.
+/// What was sent.
 #[derive(Default)]
 struct Run {
     sent: BTreeSet<EnvelopeId>,
@@ -42,7 +42,8 @@ impl Run {
         }
         sim.run_for(SECOND);
         let copies = sim.traffic().broadcasts - before.0;
-        let needed = (count as u64 + presences(sim) - before.1) * (sim.len() as u64 - 1);
+        let running = (0..sim.len()).filter(|node| sim.is_running(*node)).count() as u64;
+        let needed = (count as u64 + presences(sim) - before.1) * (running - 1);
         copies as f64 / needed as f64 - 1.0
     }
 
@@ -69,8 +70,7 @@ fn a_broadcast_costs_little_more_than_one_copy_a_node() {
             let redundancy = run.talk(&mut sim, &senders, 200);
             run.is_complete(&sim);
             assert!(redundancy < most, "seed {seed}, {} senders: {redundancy}", senders.len());
-            // The flood, to compare with.
-            assert!(pushes(&sim, Push::Lazy) > 4 * pushes(&sim, Push::Eager) / 2, "most links are pruned");
+            assert!(pushes(&sim, Push::Lazy) > 2 * pushes(&sim, Push::Eager), "most links are pruned");
         }
     }
     let (mut sim, mut run) = (network(100, 0, Broadcast::Flood), Run::default());
@@ -150,8 +150,7 @@ fn when_parents_crash_in_the_middle_of_a_stream_nobody_misses_a_message() {
         sim.run_for(5 * SECOND);
         run.is_complete(&sim);
         let redundancy = run.talk(&mut sim, &[3, 30], 200);
-        let gone = 6.0 / 80.0;
-        assert!(redundancy < 0.3 + gone, "seed {seed}: {redundancy}");
+        assert!(redundancy < 0.3, "seed {seed}: {redundancy}");
     }
 }
 
@@ -184,15 +183,14 @@ fn whatever_links_close_the_tree_delivers_what_the_flood_delivers() {
 }
 
 #[test]
-fn nodes_that_flood_and_nodes_that_prune_are_one_network() {
-    // Flooding nodes among pruning ones: each keeps to what the others ask for.
+fn whatever_neighbours_say_of_eager_and_lazy_nothing_is_lost() {
     let mut sim = network(40, 5, Broadcast::Auto);
     let mut run = Run::default();
     let all: Vec<usize> = (0..40).collect();
     run.talk(&mut sim, &all, 200);
     for node in 0..40 {
         for other in sim.neighbours(node) {
-            // As neighbours of another make may: EAGER and LAZY without rhyme or reason.
+            // Without rhyme or reason, and without what it means for the one who says it.
             let frame = if (node + other) % 3 == 0 { sealnet::wire::Frame::Lazy } else { sealnet::wire::Frame::Eager };
             sim.inject(node, other, frame);
         }
@@ -200,28 +198,4 @@ fn nodes_that_flood_and_nodes_that_prune_are_one_network() {
     run.talk(&mut sim, &all, 200);
     sim.run_for(3 * SECOND);
     run.is_complete(&sim);
-}
-
-#[test]
-fn announcers_that_never_deliver_delay_nobody_for_long() {
-    let (mut sim, mut run) = (network(40, 6, Broadcast::Auto), Run::default());
-    run.talk(&mut sim, &[3], 200);
-    let victim = parents(&sim).into_iter().rev().find(|node| sim.neighbours(*node).len() >= 8).unwrap();
-    let liars: Vec<usize> = sim.neighbours(victim).into_iter().filter(|node| *node != 3).collect();
-    let (honest, liars) = (liars[0], &liars[1..]);
-    // All but one of its neighbours announce what they never bring, and send it nothing.
-    for round in 0..40 {
-        let message = sim.draft(3, "test".parse().unwrap(), format!("{round}")).unwrap();
-        let have = |id| sealnet::wire::Frame::Have([id].into_iter().collect());
-        for liar in liars {
-            sim.inject(*liar, victim, have(message.id()));
-        }
-        sim.run_for(MILLISECOND);
-        sim.inject(honest, victim, have(message.id()));
-        // The honest one answers within 40 ms of being asked; each liar holds it up once.
-        let waited = if round < 8 { 9 * 400 } else { 500 };
-        let asked = sim.traffic().frames;
-        sim.run_for(MILLISECOND * waited);
-        assert!(sim.traffic().frames > asked);
-    }
 }
