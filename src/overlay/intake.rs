@@ -237,7 +237,11 @@ impl Core {
             return None;
         }
         self.index.claim(&envelope, self.settings.keep);
-        if let Err(reason) = self.admits(&envelope, &content) {
+        // What the tree failed to bring is news all the same.
+        let is_flooded = !vouched && asked != Some(AskedFor::Past);
+        let in_budget = !is_flooded || self.charge_sender(now, &envelope, &content);
+        let admitted = if in_budget { self.admits(&envelope, &content) } else { Err(Reason::Shed) };
+        if let Err(reason) = admitted {
             self.counts.count(reason);
             self.index.judge(&envelope.id(), Judgement::Refused);
             if vouched {
