@@ -22,6 +22,9 @@ use super::shared::{LinkHandle, Shared};
 /// What a node announces that compares with its neighbours what both have.
 pub(super) const RECONCILE: &str = "reconcile";
 
+/// What a node announces that knows EAGER and LAZY.
+pub(super) const TREE: &str = "tree";
+
 /// Envelopes offered to the core at once.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
@@ -86,6 +89,7 @@ pub(super) fn register(
         time: hello.time,
         renew: hello.renew,
         reconcile: hello.has_feature(RECONCILE),
+        tree: hello.has_feature(TREE),
     };
     let now = shared.now();
     let outcome = shared.with_core(|core| core.link_opened(now, opening));
@@ -114,7 +118,7 @@ impl Registered {
 
 /// Whether this node announces what a kind of frame needs, or it needs nothing.
 fn is_announced(kind: Kind) -> bool {
-    !matches!(kind, Kind::MembersWanted | Kind::Eager | Kind::Lazy | Kind::Revocations)
+    !matches!(kind, Kind::MembersWanted | Kind::Revocations)
 }
 
 fn unsupported(kind: Kind) -> LinkError {

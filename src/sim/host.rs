@@ -115,7 +115,8 @@ impl Simulation {
         let (peer_id, listen) = (self.nodes[peer].id, vec![self.nodes[peer].address]);
         let Some(running) = self.nodes[own].running.as_mut() else { return Err(None) };
         let link = running.new_link();
-        let opening = Opening { link, dial, peer: peer_id, direction, remote, listen, time, renew, reconcile: true };
+        let (reconcile, tree) = (true, true);
+        let opening = Opening { link, dial, peer: peer_id, direction, remote, listen, time, renew, reconcile, tree };
         let outcome = running.core.get_mut().link_opened(now, opening);
         let what = if outcome.is_ok() { "open" } else { "refuse" };
         self.digest.note(self.now, own, what, peer_id.as_bytes());

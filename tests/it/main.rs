@@ -28,4 +28,5 @@ mod readme;
 mod sim;
 mod support;
 mod terminal;
+mod tree;
 mod vectors;

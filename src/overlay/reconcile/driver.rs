@@ -48,7 +48,6 @@ impl Core {
 
     /// The newest part of a stretch of time, at most `most` ids of it.
     fn window(&self, set: ReconcileSet, stretch: (u64, u64), alive: u64, most: usize) -> Window {
-        let time = |micros: u64| Timestamp::from_micros(micros).unwrap_or(Timestamp::MAX);
         let alive = time(alive).plus(TIME_TOLERANCE);
         match set {
             ReconcileSet::Messages => {
@@ -85,7 +84,7 @@ impl Core {
         window.to = open.to;
         let accept = self.repair.responders.open(now.instant, from, number, open, window);
         if (accept.from, accept.to, accept.digest) == (open.from, open.to, open.digest) {
-            self.is_equal(from, open.set, accept.from, accept.to);
+            self.is_equal(now, from, open.set, accept.from, accept.to);
         }
         self.send(from, Reconcile { session: number, step: ReconcileStep::Accept(accept) }.to_frame());
     }
@@ -113,7 +112,7 @@ impl Core {
         if let (Some(rest), Some(sweep)) = (rest, self.repair.sweeps.get_mut(&from)) {
             sweep.later(rest);
         }
-        self.go_on(from, next);
+        self.go_on(now, from, next);
     }
 
     fn answered(&mut self, now: Now, from: LinkId, number: u16, message: &[u8]) {
@@ -121,10 +120,10 @@ impl Core {
         let (have, need, next) = session.answered(&mut self.rng, message);
         self.fetch(now, from, need.into_iter());
         self.offer_ids(now, from, &have);
-        self.go_on(from, next);
+        self.go_on(now, from, next);
     }
 
-    fn go_on(&mut self, link: LinkId, next: Next) {
+    fn go_on(&mut self, now: Now, link: LinkId, next: Next) {
         let Some(sweep) = self.repair.sweeps.get_mut(&link) else { return };
         let counts = &mut self.repair.counts;
         match next {
@@ -141,7 +140,7 @@ impl Core {
                     sweep.end_session(ReconcileEnd::Done);
                 }
                 let set = sweep.set;
-                self.is_equal(link, set, from, to);
+                self.is_equal(now, link, set, from, to);
             }
             Next::Done => sweep.end_session(ReconcileEnd::Done),
             Next::Halve { from, at, to } => {
@@ -180,7 +179,11 @@ impl Core {
     }
 
     /// Both this node and the neighbour have the same ids in a stretch of time.
-    fn is_equal(&mut self, _link: LinkId, _set: ReconcileSet, _from: u64, _to: u64) {}
+    fn is_equal(&mut self, now: Now, link: LinkId, set: ReconcileSet, from: u64, to: u64) {
+        if set == ReconcileSet::Messages {
+            self.note_equal(now, link, time(from), time(to));
+        }
+    }
 
     /// Offers a neighbour what it lacks; not what was refused here, of which it would be told that it is not there.
     fn offer_ids(&mut self, now: Now, link: LinkId, have: &[EnvelopeId]) {
@@ -280,4 +283,9 @@ impl Core {
             self.send(link, frame.to_frame());
         }
     }
+}
+
+/// A time on the wire; what no envelope can have is the latest there is.
+fn time(micros: u64) -> Timestamp {
+    Timestamp::from_micros(micros).unwrap_or(Timestamp::MAX)
 }

@@ -109,6 +109,7 @@ impl Net {
                 time: self.now().wall,
                 renew: false,
                 reconcile: true,
+                tree: true,
             };
             let now = self.now();
             self.nodes[own].core.get_mut().link_opened(now, opening).unwrap();
@@ -135,6 +136,7 @@ impl Net {
             time,
             renew: false,
             reconcile: true,
+            tree: true,
         };
         self.nodes[n].core.get_mut().link_opened(now, opening).unwrap();
         self.act(n);
