@@ -55,15 +55,36 @@ impl Judged {
     /// Verifies an envelope by the network's rule, and reads what the core needs of it. This is where the time goes:
     /// called without the core.
     pub fn by(scheme: &dyn Scheme, ticket: Ticket, envelope: Envelope) -> Self {
-        let outcome = match scheme.verify(envelope.clone()) {
-            Ok(verified) => {
-                // A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its
-                // own, once, for log, outboxes and member table alike; a large one is most of its buffer anyway.
-                let verified = if verified.size() < SHARES_BUFFER { verified.compact() } else { verified };
-                let content = Content::of(&verified);
+        // A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its
+        // own, once, for log, outboxes and member table alike; a large one is most of its buffer anyway.
+        let own = |verified: Verified<Envelope>| {
+            if verified.size() < SHARES_BUFFER { verified.compact() } else { verified }
+        };
+        Self::with(scheme.verify(envelope.clone()).map(own).ok(), ticket, envelope, Content::of)
+    }
+
+    /// The same for a host whose envelopes lie in buffers of their own already, and which knows another way to read them.
+    pub(crate) fn reading(
+        scheme: &dyn Scheme,
+        ticket: Ticket,
+        envelope: Envelope,
+        read: impl FnOnce(&Verified<Envelope>) -> Content,
+    ) -> Self {
+        Self::with(scheme.verify(envelope.clone()).ok(), ticket, envelope, read)
+    }
+
+    fn with(
+        verified: Option<Verified<Envelope>>,
+        ticket: Ticket,
+        envelope: Envelope,
+        read: impl FnOnce(&Verified<Envelope>) -> Content,
+    ) -> Self {
+        let outcome = match verified {
+            Some(verified) => {
+                let content = read(&verified);
                 Outcome::Good(verified, content)
             }
-            Err(_) => Outcome::Bad(envelope),
+            None => Outcome::Bad(envelope),
         };
         Judged { ticket, outcome }
     }

@@ -44,6 +44,7 @@ pub use presence::{Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE,
 pub use reason::{Reason, ReasonCounts};
 pub use settings::Settings;
 pub use standing::Offence;
+pub(crate) use take_in::take_in_by;
 pub use take_in::{CoreAccess, take_in};
 pub use tickets::Ticket;
 
