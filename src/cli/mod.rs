@@ -2,6 +2,9 @@
 //!
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
+// The commands that draw come next.
+#[allow(dead_code)]
+mod chart;
 mod check;
 mod completions;
 mod devnet;
