@@ -18,6 +18,7 @@ mod output;
 mod passphrase;
 mod run;
 mod runtime;
+mod simulate;
 mod verify;
 
 use std::io;
@@ -62,6 +63,7 @@ enum Command {
     Run(run::Run),
     Verify(verify::Verify),
     Devnet(devnet::Devnet),
+    Simulate(simulate::Simulate),
     Completions(completions::Completions),
 }
 
@@ -74,6 +76,7 @@ impl Command {
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
+            Command::Simulate(command) => command.run(out),
             Command::Verify(command) => command.run(out),
             Command::Completions(command) => command.run(out),
         }
