@@ -15,7 +15,7 @@ use crate::identity::{NetworkName, NodeAddress, NodeId};
 use crate::link::{Channel, Outbox, Queued};
 use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
-    Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, Target,
+    Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer, Target,
 };
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
@@ -177,6 +177,7 @@ impl Shared {
                 Output::Dial { dial, target } => self.dial(dial, target),
                 Output::Close { link, goodbye, reason } => self.close(link, goodbye, reason),
                 Output::Announce { presence, lifetime } => self.announce(&presence, lifetime),
+                Output::Remember(peers) => self.remember(peers),
                 Output::Event(event) => self.tell(event),
             }
         }
@@ -345,6 +346,18 @@ impl Shared {
                     && let Err(error) = state.note(seen, None)
                 {
                     tracing::warn!(%error, "the state could not be written");
+                }
+            });
+        }
+    }
+
+    /// Writes down whom to go back to after a restart.
+    fn remember(&self, peers: Vec<RememberedPeer>) {
+        if let Some(state) = self.state.clone() {
+            let peers: Vec<_> = peers.into_iter().map(|peer| (peer.id, peer.address)).collect();
+            self.tasks.spawn_blocking(move || {
+                if let Err(error) = state.remember_peers(&peers) {
+                    tracing::warn!(%error, "the neighbours to go back to could not be written down");
                 }
             });
         }

@@ -12,11 +12,13 @@ use crate::identity::NodeId;
 
 use super::addresses::Addresses;
 use super::asking::Asking;
+use super::budget::SenderBudgets;
 use super::index::Index;
 use super::join::Join;
 use super::links::Link;
 use super::members::Members;
 use super::output::{CoreEvent, DialId, LinkId, Output, Target};
+use super::remembered::RememberedPeers;
 use super::standing::Standing;
 use super::tickets::Tickets;
 use super::timers::Timers;
@@ -62,6 +64,8 @@ pub struct Core {
     pub(super) dials: BTreeMap<DialId, Target>,
     pub(super) genesis: Vec<Genesis>,
     pub(super) join: Join,
+    pub(super) remembered: RememberedPeers,
+    pub(super) budgets: SenderBudgets,
     pub(super) counts: ReasonCounts,
     pub(super) stopping: bool,
     pub(super) own_addresses: BTreeSet<SocketAddr>,
@@ -151,6 +155,8 @@ impl Core {
             dials: BTreeMap::new(),
             genesis: genesis.map(|id| Genesis { id, failures: 0, not_before: now.instant }).collect(),
             join: Join::default(),
+            remembered: RememberedPeers::default(),
+            budgets: SenderBudgets::default(),
             counts: ReasonCounts::default(),
             stopping: false,
             own_addresses: setup.addresses.into_iter().collect(),
@@ -184,6 +190,7 @@ impl Core {
         for link in self.links.keys().copied().collect::<Vec<_>>() {
             self.close(link, Some(crate::wire::GoodbyeCode::Leaving), Reason::Stopping);
         }
+        self.remember_peers();
         self.dials.clear();
         self.timers = Timers::default();
         let _ = now;
@@ -319,6 +326,8 @@ impl Core {
             }
             self.event(CoreEvent::Member { id, state });
         }
+        self.remember_peers();
+        self.review_budgets(now);
         self.maintain(now);
     }
 

@@ -10,6 +10,7 @@
 mod addresses;
 mod asking;
 mod bucket;
+mod budget;
 mod core;
 mod index;
 mod intake;
@@ -23,7 +24,9 @@ mod output;
 mod past;
 mod peers;
 mod presence;
+mod ranges;
 mod reason;
+mod remembered;
 mod settings;
 mod standing;
 mod take_in;
@@ -42,6 +45,7 @@ pub use output::{CoreEvent, DialId, Direction, JoinStep, LinkId, Output, Target}
 pub use past::{Past, PastLog, Seen};
 pub use presence::{Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE, Presence, PresenceError};
 pub use reason::{Reason, ReasonCounts};
+pub use remembered::RememberedPeer;
 pub use settings::Settings;
 pub use standing::Offence;
 pub(crate) use take_in::take_in_by;

@@ -39,7 +39,9 @@ pub(super) enum Event {
 pub(super) enum Memory {
     /// Nothing but its key: the disk is gone.
     Lost,
-    /// Its log, and what stands in its state file.
+    /// Its state file: whom it was linked with.
+    State,
+    /// That, and its log.
     Kept,
 }
 

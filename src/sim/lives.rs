@@ -25,6 +25,9 @@ impl Simulation {
         }
         let (id, address) = (state.id, state.address);
         let kept = state.kept.take().filter(|_| memory == Memory::Kept);
+        if memory == Memory::Lost {
+            state.remembered.clear();
+        }
         let mut settings = self.settings.overlay.clone();
         if node.place < self.settings.genesis {
             settings.inbound_links = settings.inbound_links.max(GENESIS_LINKS);
@@ -48,6 +51,7 @@ impl Simulation {
                 Running::new(core, MemoryLog::new(log_name, id, log::Settings::default()), now.wall)
             }
         };
+        running.core.get_mut().recall_peers(now, &self.nodes[node.place].remembered);
         running.core.get_mut().start(now);
         let state = &mut self.nodes[node.place];
         (state.running, state.since) = (Some(running), self.now);

@@ -12,7 +12,7 @@ use rand::rngs::ChaCha8Rng;
 use crate::envelope::{Open, Scheme, Signed, Timestamp};
 use crate::identity::{Identity, NetworkHash, NetworkName, NodeId};
 use crate::log::{Log, LogInstance, MemoryLog};
-use crate::overlay::{Core, Instant, LinkId, Past, PastLog, Seen};
+use crate::overlay::{Core, Instant, LinkId, Past, PastLog, RememberedPeer, Seen};
 
 use super::network::{ConnectionId, Side};
 use super::regions::Location;
@@ -52,6 +52,8 @@ pub(super) struct Node {
     pub(super) kept: Option<Kept>,
     /// Connections it is an end of.
     pub(super) connections: BTreeSet<ConnectionId>,
+    /// Whom it would go back to, as the state file of a real node says.
+    pub(super) remembered: Vec<RememberedPeer>,
     pub(super) ticks: u64,
     pub(super) link_openings: u64,
     pub(super) presences: u64,
@@ -111,6 +113,7 @@ impl Node {
             running: None,
             kept: None,
             connections: BTreeSet::new(),
+            remembered: Vec::new(),
             ticks: 0,
             link_openings: 0,
             presences: 0,
@@ -193,8 +196,9 @@ impl Running {
     }
 }
 
-/// Every node has an address of its own in 10.0.0.0/8, as on a private site.
+/// Every node has an address of its own in 10.0.0.0/8, as on a private site; neighbours in number are no neighbours in
+/// range.
 fn ip_of(place: usize) -> IpAddr {
     let [_, a, b, c] = (place as u32 + 1).to_be_bytes();
-    IpAddr::V4(Ipv4Addr::new(10, a, b, c))
+    IpAddr::V4(Ipv4Addr::new(10, c, b, a))
 }

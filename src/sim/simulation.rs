@@ -158,9 +158,14 @@ impl Simulation {
         Some(id)
     }
 
-    /// Starts a node that is down: a new core and an empty log, the same identity and address.
+    /// Starts a node that is down: a new core and an empty log, the same identity and address; all else is forgotten.
     pub fn restart(&mut self, node: usize) {
         self.start_soon(node, Memory::Lost);
+    }
+
+    /// Starts a node that is down and still has its state file: it knows whom it was linked with. Its log is empty.
+    pub fn restart_remembering(&mut self, node: usize) {
+        self.start_soon(node, Memory::State);
     }
 
     /// Starts a node that is down and whose disk outlived it: with the log and the state it had.
