@@ -11,7 +11,7 @@ use super::output::{CoreEvent, LinkId, Output};
 use super::presence::{Content, MEMBER_TITLE, PRESENCE_TITLE};
 use super::standing::Offence;
 use super::tickets::{Claim, Copy, Ticket};
-use super::{Core, Now, Presence, Reason, TIME_TOLERANCE};
+use super::{Core, Now, Reason, TIME_TOLERANCE};
 
 /// What is to happen with an offered envelope.
 #[derive(Debug)]
@@ -313,11 +313,20 @@ impl Core {
     fn apply(&mut self, now: Now, envelope: &Verified<Envelope>, content: Content, vouched: bool) {
         let sender = envelope.sender();
         let presence = match content {
-            Content::Presence(presence) => Some(*presence),
+            Content::Presence(presence) => Some(presence),
             Content::Leave => None,
             Content::Application | Content::OtherProtocol | Content::Unreadable => return,
         };
-        let changed = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
+        let put = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
+        if !put.is_kept {
+            // Others keep it.
+            self.counts.count(Reason::TableFull);
+            return;
+        }
+        if let Some(displaced) = put.displaced {
+            self.addresses.forget(&displaced);
+        }
+        let changed = put.change;
         if sender != self.own {
             match presence {
                 Some(presence) => self.learn_addresses(now, sender, &presence, vouched),
@@ -331,8 +340,7 @@ impl Core {
     }
 
     fn learn_vouched(&mut self, now: Now, member: NodeId) {
-        if let Some((presence, _)) = self.members.presence(&member) {
-            let presence = Presence { addresses: presence.addresses.clone(), ..Presence::default() };
+        if let Some(presence) = self.members.shared_presence(&member) {
             self.learn_addresses(now, member, &presence, true);
         }
     }

@@ -21,6 +21,7 @@ mod members;
 mod neighbours;
 mod now;
 mod output;
+mod passing;
 mod past;
 mod peers;
 mod presence;
