@@ -202,9 +202,11 @@ impl Core {
     /// How many links the neighbour has above its target, as far as it says; `None` if it cannot do without this one.
     fn surplus(&self, now: Now, id: LinkId) -> Option<usize> {
         let link = self.links.get(&id)?;
-        let old_enough = link.direction == Direction::Inbound && now.instant.since(link.opened) >= SHED_AFTER;
+        if link.direction != Direction::Inbound || now.instant.since(link.opened) < SHED_AFTER {
+            return None;
+        }
         let links = self.members.published_links(&link.peer).unwrap_or(self.settings.target_links);
-        (old_enough && links > LINKS_WITHOUT).then(|| links.saturating_sub(self.settings.target_links))
+        (links > LINKS_WITHOUT).then(|| links.saturating_sub(self.settings.target_links))
     }
 
     fn schedule_maintenance(&mut self, now: Now) {

@@ -116,13 +116,15 @@ impl Simulation {
             sim.queue.put(sim.now + after, Event::DialFailed(node, dial, reason));
         };
         self.digest.note(self.now, place, "dial", &to.map_or(u64::MAX, |to| to as u64).to_be_bytes());
+        if let Some(to) = to {
+            self.nodes[to].dials_at += 1;
+        }
         if to.is_some_and(|to| self.network.is_cut(place, to)) {
             return fail(self, SET_UP_WITHIN, Reason::Unreachable);
         }
         let Some(to) = to.filter(|to| self.nodes[*to].running.is_some()) else {
             return fail(self, round_trip, Reason::Unreachable);
         };
-        self.nodes[to].dials_at += 1;
         if to == place {
             return fail(self, round_trip, Reason::OwnIdentity);
         }

@@ -136,7 +136,7 @@ impl Cut {
 /// All connections.
 #[derive(Debug)]
 pub(super) struct Network {
-    connections: Vec<Option<Box<Connection>>>,
+    connections: Vec<Option<Connection>>,
     pub(super) traffic: Traffic,
     conditions: Conditions,
     cut: Option<Cut>,
@@ -150,11 +150,11 @@ impl Network {
     }
 
     pub(super) fn get(&self, id: ConnectionId) -> Option<&Connection> {
-        self.connections.get(id.0)?.as_deref()
+        self.connections.get(id.0)?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Connection> {
-        self.connections.get_mut(id.0)?.as_deref_mut()
+        self.connections.get_mut(id.0)?.as_mut()
     }
 
     /// A new connection between two running nodes.
@@ -168,7 +168,7 @@ impl Network {
         let id = ConnectionId(self.connections.len());
         let end = |node| End { node, stage: Stage::Pending, last_arrival: [Instant::default(); LANES] };
         let connection = Connection { dial, renew, latency, initiator: end(from), responder: end(to) };
-        self.connections.push(Some(Box::new(connection)));
+        self.connections.push(Some(connection));
         id
     }
 
@@ -182,7 +182,7 @@ impl Network {
         uplink: &mut Uplink,
         rng: &mut ChaCha8Rng,
     ) -> Fate {
-        let Some(connection) = self.connections.get_mut(id.0).and_then(Option::as_deref_mut) else {
+        let Some(connection) = self.connections.get_mut(id.0).and_then(Option::as_mut) else {
             return Fate::Nowhere;
         };
         let (kind, size) = (cargo.kind(), cargo.frame_len());

@@ -57,7 +57,7 @@ pub(super) struct Node {
     pub(super) ticks: u64,
     pub(super) link_openings: u64,
     pub(super) presences: u64,
-    /// How often somebody dialled its address while it was up.
+    /// How often somebody dialled its address.
     pub(super) dials_at: u64,
 }
 

@@ -1,5 +1,6 @@
 //! What one can ask a simulated network.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::envelope::{Envelope, Verified};
@@ -122,7 +123,15 @@ impl Simulation {
         self.nodes.get(node).map_or(0, |node| node.link_openings)
     }
 
-    /// How often somebody dialled the node's address while it was up, itself included.
+    /// Where the node is, or would be, reached.
+    ///
+    /// # Panics
+    /// If there is no such node.
+    pub fn address(&self, node: usize) -> SocketAddr {
+        self.nodes[node].address
+    }
+
+    /// How often somebody dialled the node's address, whether it was up or not.
     pub fn dials_at(&self, node: usize) -> u64 {
         self.nodes.get(node).map_or(0, |node| node.dials_at)
     }
