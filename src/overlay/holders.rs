@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::envelope::{Envelope, EnvelopeId, Timestamp};
+use crate::envelope::{Envelope, EnvelopeId, Timestamp, Title};
 use crate::identity::NodeId;
 
 use super::index::live_until;
@@ -50,8 +50,12 @@ pub(super) struct Holders {
 }
 
 impl Holders {
-    /// Follows a broadcast that was accepted. `brought`: who has it already.
+    /// Follows an application's broadcast that was accepted. `brought`: who has it already.
     pub(super) fn add(&mut self, envelope: &Envelope, own: NodeId, brought: &[LinkId]) {
+        if envelope.title().starts_with(Title::PROTOCOL_PREFIX) {
+            // Nobody asks who has a presence, and there are more of them than of anything else.
+            return;
+        }
         let id = envelope.id();
         let brought = brought.iter().take(MOST_HOLDERS).map(|link| (*link, Held::Announced)).collect();
         if self.known.insert(id, brought).is_some() {
