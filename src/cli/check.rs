@@ -51,7 +51,7 @@ struct Checked<'a> {
     genesis: Vec<String>,
     preset: &'static str,
     links: Links,
-    log: Log,
+    log: Log<'a>,
     access: Mode,
 }
 
@@ -65,7 +65,10 @@ struct Links {
 }
 
 #[derive(Serialize)]
-struct Log {
+struct Log<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<&'a Path>,
+    on_disk: bool,
     keep_s: u64,
     max_size: usize,
     history: bool,
@@ -105,7 +108,13 @@ impl Check {
                 ping_after_ms: overlay.ping_after.as_millis(),
                 dead_after_ms: overlay.dead_after.as_millis(),
             },
-            log: Log { keep_s: log.keep.as_secs(), max_size: log.max_bytes, history: overlay.history },
+            log: Log {
+                folder: config.folder(),
+                on_disk: config.is_log_on_disk(),
+                keep_s: log.keep.as_secs(),
+                max_size: log.max_bytes,
+                history: overlay.history,
+            },
             access: config.access().mode,
         })
     }
@@ -183,6 +192,12 @@ fn print(config: &Config, id: Option<NodeId>, genesis: &[String], out: &mut Out)
     let history = if overlay.history { "wants what was said before it came" } else { "only what is said from now on" };
     let size = ShownSize(u64::try_from(log.max_bytes).unwrap_or(u64::MAX));
     facts.add("keeps", format_args!("{} of broadcasts, at most {size}; {history}", ShownDuration(log.keep)));
+    let folder = config.folder().map(|folder| super::escape(&folder.display().to_string()).to_string());
+    match folder {
+        None => facts.add("log", "in memory; nothing outlives the process"),
+        Some(folder) if config.is_log_on_disk() => facts.add("log", format_args!("on disk in {folder}")),
+        Some(folder) => facts.add("log", format_args!("in memory; the node's state in {folder}")),
+    }
     facts.add(
         "admits",
         if config.network_key().is_some() {

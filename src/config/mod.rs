@@ -55,6 +55,8 @@ pub struct Config {
     genesis: Vec<NodeAddress>,
     overlay: overlay::Settings,
     log: log::Settings,
+    folder: Option<PathBuf>,
+    log_in_memory: bool,
     access: access::Settings,
 }
 
@@ -194,6 +196,16 @@ impl Config {
     /// How much is kept.
     pub fn log(&self) -> &log::Settings {
         &self.log
+    }
+
+    /// The folder of what the node keeps over restarts; `None` for a node that keeps nothing.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Whether the log is on disk, in the [folder](Config::folder).
+    pub fn is_log_on_disk(&self) -> bool {
+        self.folder.is_some() && !self.log_in_memory
     }
 
     /// Who may take part.

@@ -56,8 +56,23 @@ pub(super) fn config(text: &str, base: &Path) -> Result<Config, Fault> {
     let mut overlay = preset.overlay();
     links(&link_settings, &mut overlay)?;
     let log = log(&log_settings, &mut overlay)?;
+    let folder = log_settings.get("folder").map(|folder| folder.path(base)).transpose()?;
+    let log_in_memory = log_settings.flag("in_memory", false)?;
     let access = access(&access_settings)?;
-    Ok(Config { path: None, network, security, listen, advertise, preset, genesis, overlay, log, access })
+    Ok(Config {
+        path: None,
+        network,
+        security,
+        listen,
+        advertise,
+        preset,
+        genesis,
+        overlay,
+        log,
+        folder,
+        log_in_memory,
+        access,
+    })
 }
 
 fn network(top: &Table<'_>) -> Result<NetworkName, Fault> {

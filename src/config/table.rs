@@ -48,7 +48,7 @@ impl Section {
             ],
             Section::Genesis => &["address", "id_file"],
             Section::Links => &["target", "max", "inbound", "ping_after", "dead_after"],
-            Section::Log => &["keep", "max_size", "history"],
+            Section::Log => &["folder", "in_memory", "keep", "max_size", "history"],
             Section::Access => &["mode"],
         }
     }

@@ -57,7 +57,7 @@ fn what_is_said_holds_and_the_rest_is_the_presets() {
     let config = with(
         "preset = \"lan\"\nadvertise = [\"192.0.2.1:7401\", \"[2001:db8::1]:7401\"]\nnetwork_key = \"/k/network.key\"\n\
          [links]\ntarget = 3\nmax = 4\ninbound = 5\nping_after = \"1s\"\ndead_after = \"3s\"\n\
-         [log]\nkeep = \"2h\"\nmax_size = \"1GiB\"\nhistory = false\n[access]\nmode = \"open\"\n",
+         [log]\nfolder = \"../data/peer\"\nin_memory = true\nkeep = \"2h\"\nmax_size = \"1GiB\"\nhistory = false\n[access]\nmode = \"open\"\n",
     );
     let expected = overlay::Settings {
         target_links: 3,
@@ -70,6 +70,8 @@ fn what_is_said_holds_and_the_rest_is_the_presets() {
         ..overlay::Settings::lan()
     };
     assert_eq!(config.overlay(), &expected);
+    assert_eq!(config.folder(), Some(Path::new("data/peer")));
+    assert!(!config.is_log_on_disk());
     assert_eq!(config.log(), &log::Settings { keep: Duration::from_secs(7200), max_bytes: 1 << 30 });
     assert_eq!(config.advertise().len(), 2);
     assert_eq!(config.network_key(), Some(Path::new("/k/network.key")));
@@ -172,6 +174,7 @@ fn values_that_mean_nothing_are_refused() {
         ("links.ping_after = \"20\"", 20, &["is no span of time"]),
         ("links.ping_after = \"0s\"", 20, &["from \"100ms\" to \"1d\""]),
         ("links.dead_after = \"39s\"", 7, &["less than twice \"ping_after\", which is \"20s\""]),
+        ("log.folder = \"\"", 14, &["is no path"]),
         ("log.keep = \"0s\"", 12, &["from \"1m\" to \"366d\""]),
         ("log.max_size = \"256MB\"", 16, &["is no size", "\"256MiB\""]),
         ("log.max_size = \"10KiB\"", 16, &["from \"1MiB\""]),

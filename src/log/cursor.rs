@@ -14,6 +14,11 @@ impl LogInstance {
     pub const fn from_bytes(bytes: [u8; 8]) -> Self {
         LogInstance(bytes)
     }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 8] {
+        &self.0
+    }
 }
 
 impl fmt::Display for LogInstance {

@@ -1,63 +1,57 @@
 //! The log in memory: everything is lost with the process.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+
+use tokio::sync::watch;
 
 use crate::envelope::{Envelope, EnvelopeId, Timestamp, Verified};
 use crate::identity::NodeId;
 
-use super::{Cursor, CursorError, Entry, Log, LogError, LogInstance, Page, Position, Settings, Usage};
-
-/// What is said live only is held this long, for readers that are a little behind.
-const LIVE_FOR: Duration = Duration::from_secs(120);
+use super::holdings::{Held, Holdings};
+use super::{Cursor, CursorError, Durable, Entry, Log, LogError, LogInstance, Page, Position, Settings, Usage};
 
 /// A [`Log`] in memory.
 pub struct MemoryLog {
     instance: LogInstance,
-    own: NodeId,
     settings: Settings,
-    contents: Mutex<Contents>,
-}
-
-#[derive(Default)]
-struct Contents {
-    /// Entries by position from `first` on; what was dropped between others leaves a hole.
-    entries: VecDeque<Option<Stored>>,
-    /// How many entries before the first of `entries` there were.
-    before: u64,
-    by_id: HashMap<EnvelopeId, u64>,
-    by_expiry: BTreeSet<(Timestamp, u64)>,
-    senders: BTreeMap<NodeId, Holding>,
-    /// Who holds how much: the last loses first.
-    largest: BTreeSet<(usize, NodeId)>,
-    bytes: usize,
-}
-
-struct Stored {
-    envelope: Verified<Envelope>,
-    expires: Timestamp,
-}
-
-#[derive(Default)]
-struct Holding {
-    bytes: usize,
-    positions: BTreeSet<u64>,
+    contents: Mutex<Holdings<Verified<Envelope>>>,
+    end: watch::Sender<Position>,
 }
 
 impl MemoryLog {
     /// An empty log of the node `own`, called `instance`.
     pub fn new(instance: LogInstance, own: NodeId, settings: Settings) -> Self {
-        MemoryLog { instance, own, settings, contents: Mutex::default() }
+        let (contents, end) = (Mutex::new(Holdings::new(own)), watch::Sender::new(Position::default()));
+        MemoryLog { instance, settings, contents, end }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Contents> {
+    fn lock(&self) -> MutexGuard<'_, Holdings<Verified<Envelope>>> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn cursor(&self, position: u64) -> Cursor {
         Cursor::new(self.instance, Position::new(position))
+    }
+
+    fn push(&self, envelope: &Verified<Envelope>, now: Timestamp) -> Result<Position, LogError> {
+        let (size, limit) = (envelope.size(), self.settings.max_bytes);
+        if size > limit {
+            return Err(LogError::TooLarge { size, limit });
+        }
+        let held = Held::new(envelope, self.settings.keep, now, envelope.clone());
+        let position = {
+            let mut contents = self.lock();
+            if let Some(position) = contents.position(&envelope.id()) {
+                return Ok(Position::new(position));
+            }
+            while contents.expire_one(now).is_some() {}
+            while contents.bytes() + size > limit && contents.evict_one().is_some() {}
+            Position::new(contents.push(held))
+        };
+        // Two that append at once may come here in either order.
+        self.end.send_modify(|end| *end = position.max(*end));
+        Ok(position)
     }
 }
 
@@ -66,43 +60,28 @@ impl Log for MemoryLog {
         self.instance
     }
 
-    fn append(&self, envelope: &Verified<Envelope>, now: Timestamp) -> Result<Position, LogError> {
-        let (size, limit) = (envelope.size(), self.settings.max_bytes);
-        if size > limit {
-            return Err(LogError::TooLarge { size, limit });
-        }
-        let lifetime = Duration::from(envelope.lifetime()).min(self.settings.keep);
-        let expires =
-            if envelope.lifetime().is_live_only() { now.plus(LIVE_FOR) } else { envelope.time().plus(lifetime) };
-        let stored = Stored { envelope: envelope.clone(), expires };
-        let mut contents = self.lock();
-        if let Some(position) = contents.by_id.get(&envelope.id()) {
-            return Ok(Position::new(*position));
-        }
-        contents.expire(now);
-        while contents.bytes + size > limit {
-            contents.evict(&self.own);
-        }
-        Ok(Position::new(contents.push(stored)))
+    fn append(&self, envelope: &Verified<Envelope>, now: Timestamp) -> Result<Option<Position>, LogError> {
+        self.push(envelope, now).map(Some)
+    }
+
+    fn append_own(&self, envelope: &Verified<Envelope>, now: Timestamp) -> Result<Durable, LogError> {
+        self.push(envelope, now).map(Durable::at)
     }
 
     fn read(&self, cursor: Cursor, limit: usize) -> Result<Page, CursorError> {
-        let after = cursor.within(self.instance)?.get();
+        let mut position = cursor.within(self.instance)?.get();
         let contents = self.lock();
-        let mut page = Page { entries: Vec::new(), missed: contents.before.saturating_sub(after), next: cursor };
-        let skip = usize::try_from(after.saturating_sub(contents.before)).unwrap_or(usize::MAX);
-        let mut position = after.max(contents.before);
-        for stored in contents.entries.iter().skip(skip) {
-            if page.entries.len() >= limit {
+        let mut page = Page { entries: Vec::new(), missed: 0, next: cursor };
+        let mut held = contents.after(position);
+        while page.entries.len() < limit {
+            let Some((next, held)) = held.next() else {
+                page.missed += contents.last().saturating_sub(position);
+                position = position.max(contents.last());
                 break;
-            }
-            position += 1;
-            match stored {
-                Some(stored) => {
-                    page.entries.push(Entry { position: Position::new(position), envelope: stored.envelope.clone() });
-                }
-                None => page.missed += 1,
-            }
+            };
+            page.missed += next - position - 1;
+            position = next;
+            page.entries.push(Entry { position: Position::new(next), envelope: held.content.clone() });
         }
         page.next = self.cursor(position);
         Ok(page)
@@ -110,96 +89,31 @@ impl Log for MemoryLog {
 
     fn get(&self, id: &EnvelopeId) -> Option<Verified<Envelope>> {
         let contents = self.lock();
-        let stored = contents.stored(*contents.by_id.get(id)?)?;
+        let envelope = &contents.get(contents.position(id)?)?.content;
         // What is live only was for those who were there.
-        (!stored.envelope.lifetime().is_live_only()).then(|| stored.envelope.clone())
+        (!envelope.lifetime().is_live_only()).then(|| envelope.clone())
     }
 
     fn start(&self) -> Cursor {
-        self.cursor(self.lock().before)
+        self.cursor(self.lock().before())
     }
 
     fn end(&self) -> Cursor {
         self.cursor(self.lock().last())
     }
 
+    fn ends(&self) -> watch::Receiver<Position> {
+        self.end.subscribe()
+    }
+
     fn expire(&self, now: Timestamp) {
-        self.lock().expire(now);
+        let mut contents = self.lock();
+        while contents.expire_one(now).is_some() {}
     }
 
     fn usage(&self) -> Usage {
         let contents = self.lock();
-        Usage { envelopes: contents.by_id.len(), bytes: contents.bytes }
-    }
-}
-
-impl Contents {
-    fn last(&self) -> u64 {
-        self.before + self.entries.len() as u64
-    }
-
-    fn slot(&self, position: u64) -> Option<usize> {
-        usize::try_from(position.checked_sub(self.before + 1)?).ok()
-    }
-
-    fn stored(&self, position: u64) -> Option<&Stored> {
-        self.entries.get(self.slot(position)?)?.as_ref()
-    }
-
-    fn push(&mut self, stored: Stored) -> u64 {
-        let position = self.last() + 1;
-        let (sender, size) = (stored.envelope.sender(), stored.envelope.size());
-        self.by_id.insert(stored.envelope.id(), position);
-        self.by_expiry.insert((stored.expires, position));
-        self.bytes += size;
-        self.hold(sender, |holding| {
-            holding.bytes += size;
-            holding.positions.insert(position);
-        });
-        self.entries.push_back(Some(stored));
-        position
-    }
-
-    fn remove(&mut self, position: u64) {
-        let slot = self.slot(position);
-        let Some(stored) = slot.and_then(|slot| self.entries.get_mut(slot)).and_then(Option::take) else { return };
-        let (sender, size) = (stored.envelope.sender(), stored.envelope.size());
-        self.by_id.remove(&stored.envelope.id());
-        self.by_expiry.remove(&(stored.expires, position));
-        self.bytes -= size;
-        self.hold(sender, |holding| {
-            holding.bytes -= size;
-            holding.positions.remove(&position);
-        });
-        while let Some(None) = self.entries.front() {
-            self.entries.pop_front();
-            self.before += 1;
-        }
-    }
-
-    fn hold(&mut self, sender: NodeId, change: impl FnOnce(&mut Holding)) {
-        let mut holding = self.senders.remove(&sender).unwrap_or_default();
-        self.largest.remove(&(holding.bytes, sender));
-        change(&mut holding);
-        if !holding.positions.is_empty() {
-            self.largest.insert((holding.bytes, sender));
-            self.senders.insert(sender, holding);
-        }
-    }
-
-    fn expire(&mut self, now: Timestamp) {
-        while let Some((_, position)) = self.by_expiry.first().copied().filter(|(expires, _)| *expires < now) {
-            self.remove(position);
-        }
-    }
-
-    /// Drops the oldest message of whoever holds most; the node's own only when there is nobody else's.
-    fn evict(&mut self, own: &NodeId) {
-        let others = self.largest.iter().rev().find(|(_, sender)| sender != own);
-        let Some((_, sender)) = others.or(self.largest.last()).copied() else { return };
-        if let Some(oldest) = self.senders.get(&sender).and_then(|holding| holding.positions.first().copied()) {
-            self.remove(oldest);
-        }
+        Usage { envelopes: contents.len(), bytes: contents.bytes() }
     }
 }
 
@@ -277,7 +191,7 @@ mod tests {
         let page = log.read(page.next, 9).unwrap();
         assert_eq!((page.entries.len(), page.missed), (0, 0));
         assert_eq!(log.usage(), Usage::default());
-        assert_eq!(log.append(&envelope(1, 501, 10, 10), at(501)).unwrap().get(), 5);
+        assert_eq!(log.append(&envelope(1, 501, 10, 10), at(501)).unwrap().map(Position::get), Some(5));
     }
 
     #[test]

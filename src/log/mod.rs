@@ -4,15 +4,26 @@
 //! its own pace, so none of them can hold up the network, and none loses what is still kept.
 
 mod cursor;
+#[cfg(feature = "disk")]
+mod disk;
+mod durable;
+mod holdings;
 mod memory;
+mod state;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::envelope::{Envelope, EnvelopeId, Timestamp, Verified};
 
 pub use cursor::{Cursor, CursorError, LogInstance, Position};
+#[cfg(feature = "disk")]
+pub use disk::{DiskLog, OpenLogError, Opening, Remembered};
+pub use durable::Durable;
 pub use memory::MemoryLog;
+pub use state::{State, StateError};
 
 /// How much is kept. Each message asks for a lifetime; these are this node's own bounds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +74,21 @@ pub enum LogError {
         /// What the log may keep in all, in bytes.
         limit: usize,
     },
+    /// The disk does not take it.
+    #[error("the log on disk takes nothing at the moment: {why}; it goes on by itself when the disk does")]
+    Disk {
+        /// What the system said.
+        why: String,
+    },
+    /// More waits for the disk than may wait.
+    #[error("the disk is too slow for what comes in: {waiting} bytes wait for it; try again in a moment")]
+    Behind {
+        /// How many bytes wait.
+        waiting: usize,
+    },
+    /// The log was closed with its node.
+    #[error("the log is closed; start the node again")]
+    Closed,
 }
 
 /// Where contents are kept. Its methods are called from many threads and must not block for long.
@@ -70,12 +96,20 @@ pub trait Log: Debug + Send + Sync + 'static {
     /// Which log this is: a cursor of another one means nothing here.
     fn instance(&self) -> LogInstance;
 
-    /// Appends an envelope; it is readable, and as durable as this log makes anything, when this returns. An envelope that
-    /// is held already keeps its position.
+    /// Appends an envelope that came from others. It can be had by [`get`](Log::get) when this returns; readers get it when
+    /// it is as durable as this log makes anything. Its position, if that is at once. An envelope that is held already
+    /// keeps its position.
     ///
     /// # Errors
     /// If it cannot be kept; nothing has changed then.
-    fn append(&self, envelope: &Verified<Envelope>, now: Timestamp) -> Result<Position, LogError>;
+    fn append(&self, envelope: &Verified<Envelope>, now: Timestamp) -> Result<Option<Position>, LogError>;
+
+    /// Appends an envelope of this node's own, and says when it is durable. If the disk refuses it later, nothing of it is
+    /// kept.
+    ///
+    /// # Errors
+    /// If it cannot be kept; nothing has changed then.
+    fn append_own(&self, envelope: &Verified<Envelope>, now: Timestamp) -> Result<Durable, LogError>;
 
     /// Up to `limit` entries after `cursor`.
     ///
@@ -83,20 +117,45 @@ pub trait Log: Debug + Send + Sync + 'static {
     /// If the cursor belongs to another log.
     fn read(&self, cursor: Cursor, limit: usize) -> Result<Page, CursorError>;
 
+    /// Whether [`read`](Log::read) after `cursor` has to wait for a disk; then it is called where waiting is allowed.
+    fn reads_disk_after(&self, _cursor: Cursor) -> bool {
+        false
+    }
+
+    /// Whether [`get`](Log::get) may have to wait for a disk.
+    fn is_on_disk(&self) -> bool {
+        false
+    }
+
     /// The kept envelope with this id.
     fn get(&self, id: &EnvelopeId) -> Option<Verified<Envelope>>;
 
     /// The cursor before everything that is kept.
     fn start(&self) -> Cursor;
 
-    /// The cursor after everything that was appended so far.
+    /// The cursor after everything that readers get so far.
     fn end(&self) -> Cursor;
+
+    /// Follows the end: changes whenever readers get more.
+    fn ends(&self) -> watch::Receiver<Position>;
+
+    /// Follows what is wrong with the disk; `None` if there is none to go wrong.
+    fn trouble(&self) -> Option<watch::Receiver<Option<LogError>>> {
+        None
+    }
 
     /// Drops what has outlived its lifetime.
     fn expire(&self, now: Timestamp);
 
+    /// Envelopes from before `floor` need not be remembered any more once their contents are gone: the core takes none of
+    /// them.
+    fn forget_before(&self, _floor: Timestamp) {}
+
     /// How many envelopes and bytes are held.
     fn usage(&self) -> Usage;
+
+    /// Finishes what waits for the disk, and lets go of it. Nothing is appended afterwards. It may take a moment.
+    fn close(&self) {}
 }
 
 /// How much a log holds.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
@@ -13,8 +14,10 @@ use crate::identity::{
     Identity, NetworkHash, NetworkKey, NetworkName, NodeAddress, NodeId, RandomnessError, SelfTestError, self_test,
 };
 use crate::link::{Channel, NoiseChannel, PlainChannel};
-use crate::log::{LogInstance, MemoryLog};
-use crate::overlay::{Core, Settings, Setup};
+use crate::log::{Log, LogInstance, MemoryLog, State, StateError};
+use crate::overlay::{Core, Now, Past, Settings, Setup, TIME_TOLERANCE};
+#[cfg(feature = "disk")]
+use crate::overlay::{PastLog, Seen};
 use crate::wire::{Hello, HelloError};
 
 use super::Events;
@@ -54,6 +57,13 @@ pub enum StartError {
     /// What the node would say of itself does not fit into a HELLO.
     #[error("this node's HELLO cannot be made: {0}; give it fewer applications, or shorter names")]
     Hello(#[from] HelloError),
+    /// The log on disk cannot be used.
+    #[cfg(feature = "disk")]
+    #[error(transparent)]
+    Log(#[from] crate::log::OpenLogError),
+    /// The state file cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// There is no runtime.
     #[error("a node needs a tokio runtime: start it from async code")]
     NoRuntime,
@@ -106,6 +116,15 @@ pub struct Builder<Kind> {
     marker: PhantomData<Kind>,
 }
 
+/// What a node keeps in a folder of its own.
+#[derive(Clone, Debug)]
+struct Folder {
+    path: PathBuf,
+    /// The log as well, not the state alone.
+    #[cfg_attr(not(feature = "disk"), expect(dead_code, reason = "there is no log on disk to choose"))]
+    has_log: bool,
+}
+
 #[derive(Debug)]
 struct Options {
     listen: Option<SocketAddr>,
@@ -113,6 +132,7 @@ struct Options {
     genesis: Vec<NodeAddress>,
     overlay: Settings,
     log: crate::log::Settings,
+    folder: Option<Folder>,
     apps: BTreeMap<Title, String>,
     channel: Option<Arc<dyn Channel>>,
     clock: Clock,
@@ -128,6 +148,7 @@ impl Default for Options {
             genesis: Vec::new(),
             overlay: Settings::default(),
             log: crate::log::Settings::default(),
+            folder: None,
             apps: BTreeMap::new(),
             channel: None,
             clock: Clock::System,
@@ -190,6 +211,22 @@ impl<Kind> Builder<Kind> {
     /// How much it keeps.
     pub fn log(mut self, settings: crate::log::Settings) -> Self {
         self.options.log = settings;
+        self
+    }
+
+    /// Keeps the log in this folder, and the few facts that a node must not forget. A node that is started again has all
+    /// that it had; what an application was given, a crash cannot take back. Made (mode 0700) if it is missing; each node
+    /// needs one of its own.
+    #[cfg(feature = "disk")]
+    pub fn log_folder(mut self, path: impl Into<PathBuf>) -> Self {
+        self.options.folder = Some(Folder { path: path.into(), has_log: true });
+        self
+    }
+
+    /// Keeps the facts that a node must not forget in this folder, and the log in memory: own times rise over restarts, and
+    /// what had run out stays so if the clock is set back.
+    pub fn state_folder(mut self, path: impl Into<PathBuf>) -> Self {
+        self.options.folder = Some(Folder { path: path.into(), has_log: false });
         self
     }
 
@@ -323,13 +360,24 @@ async fn start(
         },
     };
     let core = Core::new(setup, clock.now());
-    let log = Arc::new(MemoryLog::new(LogInstance::from_bytes(random()?), own, options.log));
+    let new_log = NewLog { instance: LogInstance::from_bytes(random()?), settings: options.log };
+    let (core, log, state) = match options.folder {
+        None => (core, new_log.in_memory(own), None),
+        Some(folder) => {
+            let (scheme, now) = (scheme.clone(), clock.now());
+            // Reading a million rows takes a moment.
+            let opened =
+                tokio::task::spawn_blocking(move || go_on(&folder, new_log, core, scheme.as_ref(), is_secure, now));
+            opened.await.map_err(|_| StartError::NoRuntime)??
+        }
+    };
     let parts = Parts {
         network,
         is_secure,
         scheme,
         channel,
         log,
+        state,
         genesis,
         listen,
         announce_link_addresses,
@@ -342,11 +390,73 @@ async fn start(
         shared.tasks.spawn(listener::listen(shared.clone(), listener));
     }
     shared.tasks.spawn(shared.clone().run_timer());
+    if let Some(trouble) = shared.log.trouble() {
+        shared.tasks.spawn(shared.clone().follow_log());
+        shared.tasks.spawn(shared.clone().follow_trouble(trouble));
+    }
     let node = Node::new(shared.clone());
     tracing::info!(node = %format_args!("{own:#}"), ?listen, secure = is_secure, "started");
     let (events, now) = (node.events(), shared.now());
     shared.with_core(|core| core.start(now));
     Ok((node, events))
+}
+
+/// What a log is to be if there is none yet.
+struct NewLog {
+    instance: LogInstance,
+    settings: crate::log::Settings,
+}
+
+impl NewLog {
+    fn in_memory(self, own: NodeId) -> Arc<dyn Log> {
+        Arc::new(MemoryLog::new(self.instance, own, self.settings))
+    }
+}
+
+type GoneOn = (Core, Arc<dyn Log>, Option<Arc<State>>);
+
+/// Goes on with what an earlier run left in the folder.
+fn go_on(
+    folder: &Folder,
+    new_log: NewLog,
+    mut core: Core,
+    scheme: &dyn Scheme,
+    is_secure: bool,
+    now: Now,
+) -> Result<GoneOn, StartError> {
+    let own = scheme.own_id();
+    let state = State::open(&folder.path, scheme.network(), is_secure.then_some(own))?;
+    let past = Past { last_time: state.last_time(), clock_seen: state.clock_seen(), log: None };
+    if past.clock_seen > now.wall.plus(TIME_TOLERANCE) {
+        tracing::warn!(
+            now = %now.wall, seen = %past.clock_seen,
+            "this machine's clock went back since this node ran last; what had run out by then is refused until it has \
+             caught up: set the clock right"
+        );
+    }
+    let begin = now.wall.max(past.last_time);
+    #[cfg(feature = "disk")]
+    if folder.has_log {
+        let opening = crate::log::Opening {
+            version: scheme.version(),
+            network: *scheme.network(),
+            own,
+            settings: &new_log.settings,
+            now: now.wall.max(past.clock_seen),
+            begin,
+            instance: new_log.instance,
+        };
+        let log = crate::log::DiskLog::open(&folder.path, &opening, |row| {
+            core.remember(&Seen { id: row.id, sender: row.sender, time: row.time, lifetime: row.lifetime });
+        })?;
+        let kept = PastLog { began: log.created(), floor: log.floor() };
+        core.recall(now, &Past { log: Some(kept), ..past });
+        state.note(now.wall, Some(log.created()))?;
+        return Ok((core, Arc::new(log), Some(Arc::new(state))));
+    }
+    core.recall(now, &past);
+    state.note(now.wall, Some(begin))?;
+    Ok((core, new_log.in_memory(own), Some(Arc::new(state))))
 }
 
 fn names_itself(genesis: &NodeAddress, own: NodeId, listen: Option<SocketAddr>) -> bool {

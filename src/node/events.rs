@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::envelope::EnvelopeId;
 use crate::identity::NodeId;
+use crate::log::LogError;
 use crate::overlay::{CoreEvent, Direction, JoinStep, MemberState, Reason, Target};
 
 use super::{Broadcast, DirectMessage};
@@ -105,6 +106,11 @@ pub enum Event {
         /// Whether the neighbour is ahead of this node.
         ahead: bool,
     },
+    /// The log on disk takes nothing: the disk is full, or worse. What others say is relayed and waits in memory as long
+    /// as there is room; nothing can be published here.
+    LogTrouble(LogError),
+    /// The log on disk is written again.
+    LogRecovered,
     /// The node is asked to stop (`node_request_to_stop`).
     Stopping,
     /// The listener was too slow, and this many events were lost to it.

@@ -31,6 +31,13 @@ pub enum LoadError {
         "the configuration is a secure node's, and a plain node is wanted; write `plain = true` instead of its keys"
     )]
     IsSecure,
+    /// It wants a log on disk, which this build has not.
+    #[cfg(not(feature = "disk"))]
+    #[error(
+        "the configuration has a folder for the log, and this program was built without the feature `disk`; build it \
+             with that, or write `in_memory = true` in the section [log]"
+    )]
+    NoDiskLog,
 }
 
 impl SecureNode {
@@ -64,7 +71,7 @@ impl SecureNode {
         if let Some(path) = config.network_key() {
             builder = builder.network_key(NetworkKey::load(path)?);
         }
-        Ok(configured(builder, config))
+        configured(builder, config)
     }
 }
 
@@ -85,11 +92,11 @@ impl Node {
         if !config.is_plain() {
             return Err(LoadError::IsSecure);
         }
-        Ok(configured(Node::builder(config.network().clone())?, config))
+        configured(Node::builder(config.network().clone())?, config)
     }
 }
 
-fn configured<Kind>(mut builder: Builder<Kind>, config: &Config) -> Builder<Kind> {
+fn configured<Kind>(mut builder: Builder<Kind>, config: &Config) -> Result<Builder<Kind>, LoadError> {
     builder = builder.overlay(config.overlay().clone()).log(config.log().clone());
     if let Some(address) = config.listen() {
         builder = builder.listen(address);
@@ -100,5 +107,14 @@ fn configured<Kind>(mut builder: Builder<Kind>, config: &Config) -> Builder<Kind
     for address in config.genesis() {
         builder = builder.genesis(address.clone());
     }
-    builder
+    if let Some(folder) = config.folder() {
+        builder = match config.is_log_on_disk() {
+            #[cfg(feature = "disk")]
+            true => builder.log_folder(folder),
+            #[cfg(not(feature = "disk"))]
+            true => return Err(LoadError::NoDiskLog),
+            false => builder.state_folder(folder),
+        };
+    }
+    Ok(builder)
 }

@@ -3,12 +3,13 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use crate::envelope::{Title, TitleError};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
-use crate::log::{Cursor, Usage};
+use crate::log::{Cursor, LogError, Usage};
 use crate::overlay::{LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
 use super::dialer::Failed;
@@ -70,6 +71,10 @@ pub struct Status {
     pub links: usize,
     /// What its log holds.
     pub log: Usage,
+    /// The folder of its log or state, if it has one.
+    pub folder: Option<PathBuf>,
+    /// Why its log on disk takes nothing at the moment.
+    pub log_trouble: Option<LogError>,
     /// How many signatures it verified.
     pub verifications: u64,
     /// What was dropped, refused and closed, and why.
@@ -156,7 +161,12 @@ impl Node {
 
     fn subscription(&self, title: Option<Title>) -> Subscription {
         let shared = self.shared();
-        Subscription::new(shared.log.clone(), shared.appended.subscribe(), shared.cancel.clone(), title)
+        Subscription::new(shared.log.clone(), shared.cancel.clone(), title)
+    }
+
+    /// The place in the log where this run of the node began: what is after it came since then.
+    pub fn began(&self) -> Cursor {
+        self.shared().began
     }
 
     /// The place after everything this node has received so far.
@@ -195,6 +205,8 @@ impl Node {
             members,
             links,
             log: shared.log.usage(),
+            folder: shared.state.as_ref().map(|state| state.folder().to_owned()),
+            log_trouble: shared.log.trouble().and_then(|trouble| trouble.borrow().clone()),
             verifications: shared.scheme.verifications(),
             reasons,
         }
@@ -292,13 +304,13 @@ impl Node {
     }
 
     /// Leaves the network: says so to everybody, closes every link with good-bye, frees the port. Done within half a
-    /// second, whatever the neighbours do; calling it again does nothing.
+    /// second (and what a log on disk has still to write), whatever the neighbours do; calling it again does nothing.
     pub async fn stop(&self) {
         let shared = self.shared();
         if shared.begin_stopping() {
             shared.emit(Event::Stopping);
             shared.closing.cancel();
-            shared.announce_leave();
+            shared.announce_leave().await;
             let now = shared.now();
             shared.with_core(|core| core.stop(now));
             shared.tasks.close();
@@ -307,8 +319,20 @@ impl Node {
         if tokio::time::timeout(STOP_WITHIN, shared.links_closed()).await.is_err() {
             tracing::debug!("some neighbours did not take the good-bye in time");
         }
+        let log = shared.log.clone();
+        if log.is_on_disk() {
+            // What is under way to the disk still gets there, and to those who wait for it.
+            let _ = tokio::task::spawn_blocking(move || log.close()).await;
+        }
         shared.cancel.cancel();
         shared.tasks.wait().await;
+        if let Some(state) = shared.state.clone() {
+            let (seen, last) = shared.with_core(|core| (core.clock_seen(), core.last_time()));
+            let closed = tokio::task::spawn_blocking(move || state.close(seen, last)).await;
+            if let Ok(Err(error)) = closed {
+                tracing::warn!(%error, "the state could not be written");
+            }
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::envelope::{Envelope, EnvelopeError, Verified};
 use crate::identity::NodeId;
 use crate::link::{Link, LinkError, Outbox, Reader, Writer};
+use crate::log::LogError;
 use crate::overlay::{self, DialId, Direction, LinkId, Offence, Opening, Reason, Refused};
 use crate::wire::{Frame, FrameError, GoodbyeCode, Hello, Kind};
 
@@ -313,7 +314,8 @@ impl ReadTask<'_> {
     fn take_in(&self, vouched: bool, envelopes: Vec<Envelope>) {
         let shared = self.shared.as_ref();
         let append = |envelope: &Verified<Envelope>| match shared.append(envelope, shared.now()) {
-            Ok(_) => true,
+            Ok(()) => true,
+            Err(LogError::Closed) => false,
             Err(error) => {
                 tracing::warn!(envelope = %envelope.id(), %error, "a broadcast could not be kept");
                 false

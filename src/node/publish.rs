@@ -1,13 +1,16 @@
 //! Saying something to everybody.
 
-use std::future::{IntoFuture, ready};
+use std::future::IntoFuture;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::envelope::{Draft, EnvelopeId, Lifetime, MAX_MESSAGE, MessageTooLong, Timestamp, Title, TitleError};
-use crate::log::{Cursor, LogError};
-use crate::overlay::ClockWentBack;
+use crate::envelope::{
+    Draft, Envelope, EnvelopeId, Lifetime, MAX_MESSAGE, MessageTooLong, Timestamp, Title, TitleError, Verified,
+};
+use crate::log::{Cursor, LogError, Position};
+use crate::overlay::{ClockWentBack, LEAVE_TITLE};
 
 use super::shared::Shared;
 
@@ -106,6 +109,12 @@ pub enum PublishError {
     /// The clock is behind what this identity signed.
     #[error(transparent)]
     ClockWentBack(#[from] ClockWentBack),
+    /// The time of the message could not be written down, and another run might use it again.
+    #[error("the message was not published because the node's state cannot be kept: {why}")]
+    State {
+        /// What is wrong with the state file.
+        why: String,
+    },
     /// The node is stopping.
     #[error("the node is stopping; start it again to publish")]
     Stopping,
@@ -138,42 +147,142 @@ impl Publish {
         self
     }
 
-    fn publish(self) -> Result<Receipt, PublishError> {
+    async fn publish(self) -> Result<Receipt, PublishError> {
         let title = Title::for_application(&self.title)?;
         let size = self.body.len();
         if size > MAX_MESSAGE {
             return Err(PublishError::TooLarge { size, limit: MAX_MESSAGE });
         }
-        self.shared.publish(title, self.body, self.lifetime)
+        self.shared.publish(title, self.body, self.lifetime).await
     }
 }
 
 impl IntoFuture for Publish {
     type Output = Result<Receipt, PublishError>;
-    type IntoFuture = std::future::Ready<Self::Output>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        ready(self.publish())
+        Box::pin(self.publish())
     }
 }
 
 impl Shared {
-    /// Draws the time, signs, appends, accepts, relays: in this order, so that nothing leaves this node that it could
-    /// forget.
-    pub(super) fn publish(&self, title: Title, message: Bytes, lifetime: Lifetime) -> Result<Receipt, PublishError> {
-        if self.is_stopping() && !title.is_protocol() {
+    /// Draws the time, signs, appends, waits until that is durable, accepts, relays: in this order, so that nothing leaves
+    /// this node that it could forget.
+    async fn publish(
+        self: Arc<Self>,
+        title: Title,
+        message: Bytes,
+        lifetime: Lifetime,
+    ) -> Result<Receipt, PublishError> {
+        if self.is_stopping() {
             return Err(PublishError::Stopping);
         }
+        let envelope = self.sign(title, message, lifetime).await?;
+        let durable = self.log.append_own(&envelope, self.now().wall)?;
+        if let Some(position) = durable.at_once() {
+            return Ok(self.hand_out(envelope, position));
+        }
+        // On a task of its own: if the caller does not wait to the end, the message is told to the neighbours all the same.
+        let shared = self.clone();
+        let handed_out = self.tasks.spawn(async move { Ok(shared.hand_out(envelope, durable.await?)) });
+        handed_out.await.unwrap_or(Err(PublishError::Stopping))
+    }
+
+    fn hand_out(&self, envelope: Verified<Envelope>, position: Position) -> Receipt {
+        self.tell_of(&envelope, position);
+        let (id, time, now) = (envelope.id(), envelope.time(), self.now());
+        let cursor = Cursor::new(self.log.instance(), position);
+        let neighbours = self.with_core(|core| core.publish(now, envelope));
+        Receipt { id, time, cursor, neighbours }
+    }
+
+    /// Makes an envelope, later than every one before, over restarts too.
+    async fn sign(
+        self: &Arc<Self>,
+        title: Title,
+        message: Bytes,
+        lifetime: Lifetime,
+    ) -> Result<Verified<Envelope>, PublishError> {
+        loop {
+            match self.try_sign(&title, &message, lifetime)? {
+                Ok(envelope) => return Ok(envelope),
+                Err(NotWritten(time)) => self.write_ahead(time).await?,
+            }
+        }
+    }
+
+    fn try_sign(
+        &self,
+        title: &Title,
+        message: &Bytes,
+        lifetime: Lifetime,
+    ) -> Result<Result<Verified<Envelope>, NotWritten>, PublishError> {
         let now = self.now();
         let time = self.with_core(|core| core.draw_time(now))?;
-        let envelope = self.scheme.publish(&Draft { title, message, time, lifetime })?;
-        let cursor = if envelope.title().starts_with(Title::PROTOCOL_PREFIX) {
-            self.log.end()
-        } else {
-            self.append(&envelope, now)?
-        };
-        let (id, now) = (envelope.id(), self.now());
-        let neighbours = self.with_core(|core| core.publish(now, envelope));
-        Ok(Receipt { id, time, cursor, neighbours })
+        if self.state.as_ref().is_some_and(|state| !state.allows(time)) {
+            return Ok(Err(NotWritten(time)));
+        }
+        Ok(Ok(self.scheme.publish(&Draft { title: title.clone(), message: message.clone(), time, lifetime })?))
     }
+
+    /// Writes down that times up to `time` and some seconds more may have been used.
+    async fn write_ahead(&self, time: Timestamp) -> Result<(), PublishError> {
+        let Some(state) = self.state.clone() else { return Ok(()) };
+        let now = self.now().wall;
+        let written = tokio::task::spawn_blocking(move || {
+            // Of several that wait, the first writes for all.
+            if state.allows(time) { Ok(()) } else { state.write_ahead(time, now) }
+        });
+        match written.await {
+            Ok(written) => written.map_err(|error| PublishError::State { why: error.to_string() }),
+            Err(_) => Err(PublishError::Stopping),
+        }
+    }
+
+    /// Announces something of the protocol's own: at once, if nothing has to be written before.
+    pub(super) fn announce_soon(&self, title: &'static str, message: Vec<u8>, lifetime: Lifetime) {
+        let message = Bytes::from(message);
+        let signed = match title.parse() {
+            Ok(title) => self.try_sign(&title, &message, lifetime),
+            Err(error) => Err(PublishError::Title(error)),
+        };
+        match signed {
+            Ok(Ok(envelope)) => drop(self.announced(envelope)),
+            Ok(Err(NotWritten(_))) => {
+                if let Some(shared) = self.me() {
+                    self.tasks.spawn(async move { shared.announce_now(title, message, lifetime).await });
+                }
+            }
+            Err(error) => not_announced(title, &error),
+        }
+    }
+
+    async fn announce_now(self: Arc<Self>, title: &'static str, message: Bytes, lifetime: Lifetime) {
+        let signed = match title.parse() {
+            Ok(parsed) => self.sign(parsed, message, lifetime).await,
+            Err(error) => Err(PublishError::Title(error)),
+        };
+        match signed {
+            Ok(envelope) => drop(self.announced(envelope)),
+            Err(error) => not_announced(title, &error),
+        }
+    }
+
+    /// Announces that this node leaves.
+    pub(super) async fn announce_leave(self: &Arc<Self>) {
+        self.clone().announce_now(LEAVE_TITLE, Bytes::new(), Lifetime::hours(6)).await;
+    }
+
+    fn announced(&self, envelope: Verified<Envelope>) -> usize {
+        let now = self.now();
+        self.with_core(|core| core.publish(now, envelope))
+    }
+}
+
+/// This time may be used only when that is written down.
+struct NotWritten(Timestamp);
+
+fn not_announced(title: &str, error: &PublishError) {
+    tracing::warn!(title, %error, "this node could not announce itself");
 }

@@ -10,12 +10,12 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::envelope::{Envelope, EnvelopeId, Lifetime, Scheme, Verified};
+use crate::envelope::{Envelope, EnvelopeId, Lifetime, Scheme, Timestamp, Verified};
 use crate::identity::{NetworkName, NodeAddress, NodeId};
 use crate::link::{Channel, Outbox, Queued};
-use crate::log::{Cursor, Log, LogError};
+use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
-    Core, CoreAccess, CoreEvent, DialId, LEAVE_TITLE, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, Target,
+    Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, Target,
 };
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
@@ -23,7 +23,7 @@ use super::clock::RunningClock;
 use super::direct::Calls;
 use super::events::Event;
 use super::listener::Doorkeeper;
-use super::{Broadcast, dialer};
+use super::{Broadcast, Item, Subscription, dialer};
 
 /// What all tasks of a node share.
 #[derive(Debug)]
@@ -45,7 +45,10 @@ pub(super) struct Shared {
     pub(super) doorkeeper: Doorkeeper,
     pub(super) links: RwLock<BTreeMap<LinkId, LinkHandle>>,
     pub(super) events: broadcast::Sender<Event>,
-    pub(super) appended: watch::Sender<u64>,
+    /// What the node must not forget, if it was given a place for it.
+    pub(super) state: Option<Arc<State>>,
+    /// The end of the log at the start.
+    pub(super) began: Cursor,
     /// Cancelled when everything is to end, whatever it is doing.
     pub(super) cancel: CancellationToken,
     /// Cancelled when nothing new is to begin.
@@ -78,6 +81,7 @@ pub(super) struct Parts {
     pub(super) scheme: Arc<dyn Scheme>,
     pub(super) channel: Arc<dyn Channel>,
     pub(super) log: Arc<dyn Log>,
+    pub(super) state: Option<Arc<State>>,
     pub(super) genesis: Vec<NodeAddress>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) announce_link_addresses: bool,
@@ -98,7 +102,9 @@ impl Shared {
             is_secure: parts.is_secure,
             scheme: parts.scheme,
             channel: parts.channel,
+            began: parts.log.end(),
             log: parts.log,
+            state: parts.state,
             genesis: parts.genesis,
             listen: parts.listen,
             announce_link_addresses: parts.announce_link_addresses,
@@ -107,7 +113,6 @@ impl Shared {
             doorkeeper: Doorkeeper::default(),
             links: RwLock::default(),
             events: broadcast::Sender::new(super::events::EVENT_CAPACITY),
-            appended: watch::Sender::new(0),
             cancel: CancellationToken::new(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -118,6 +123,11 @@ impl Shared {
             timer_wake: Notify::new(),
             link_removed: Notify::new(),
         })
+    }
+
+    /// This value, for a task.
+    pub(super) fn me(&self) -> Option<Arc<Shared>> {
+        self.me.upgrade()
     }
 
     pub(super) fn now(&self) -> Now {
@@ -163,7 +173,7 @@ impl Shared {
             match output {
                 Output::Send { link, frame } => self.send(link, frame),
                 Output::Relay { envelope, to } => self.relay(&envelope, &to),
-                Output::Serve { link, ids } => self.serve(link, &ids),
+                Output::Serve { link, ids } => self.serve(link, ids),
                 Output::Dial { dial, target } => self.dial(dial, target),
                 Output::Close { link, goodbye, reason } => self.close(link, goodbye, reason),
                 Output::Announce { presence, lifetime } => self.announce(&presence, lifetime),
@@ -197,7 +207,17 @@ impl Shared {
         }
     }
 
-    fn serve(&self, link: LinkId, ids: &[EnvelopeId]) {
+    fn serve(&self, link: LinkId, ids: Vec<EnvelopeId>) {
+        match self.me.upgrade() {
+            // The link's reader does not wait for the disk.
+            Some(shared) if self.log.is_on_disk() => {
+                drop(self.tasks.spawn_blocking(move || shared.serve_now(link, &ids)));
+            }
+            _ => self.serve_now(link, &ids),
+        }
+    }
+
+    fn serve_now(&self, link: LinkId, ids: &[EnvelopeId]) {
         let mut absent = Vec::new();
         for id in ids {
             match self.log.get(id) {
@@ -231,22 +251,7 @@ impl Shared {
 
     fn announce(&self, presence: &Presence, lifetime: Duration) {
         let lifetime = Lifetime::secs(u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX));
-        self.publish_protocol(PRESENCE_TITLE, presence.encode(), lifetime);
-    }
-
-    /// Announces that this node leaves.
-    pub(super) fn announce_leave(&self) {
-        self.publish_protocol(LEAVE_TITLE, Vec::new(), Lifetime::hours(6));
-    }
-
-    fn publish_protocol(&self, title: &str, message: Vec<u8>, lifetime: Lifetime) {
-        let published = match title.parse() {
-            Ok(title) => self.publish(title, message.into(), lifetime).map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = published {
-            tracing::warn!(title, error, "this node could not announce itself");
-        }
+        self.announce_soon(PRESENCE_TITLE, presence.encode(), lifetime);
     }
 
     fn tell(&self, event: CoreEvent) {
@@ -260,15 +265,46 @@ impl Shared {
         let _ = self.events.send(event);
     }
 
-    /// Appends an accepted broadcast, and wakes its readers.
-    pub(super) fn append(&self, envelope: &Verified<Envelope>, now: Now) -> Result<Cursor, LogError> {
-        let position = self.log.append(envelope, now.wall)?;
-        let cursor = Cursor::new(self.log.instance(), position);
-        self.appended.send_modify(|count| *count = count.wrapping_add(1));
-        if self.events.receiver_count() > 0 && !matches!(envelope.title(), title if is_protocol(title)) {
+    /// Appends an accepted broadcast of somebody else; its readers are woken when it is durable.
+    pub(super) fn append(&self, envelope: &Verified<Envelope>, now: Now) -> Result<(), LogError> {
+        if let Some(position) = self.log.append(envelope, now.wall)? {
+            self.tell_of(envelope, position);
+        }
+        Ok(())
+    }
+
+    /// Tells of a broadcast that was durable at once. Those that had to wait for the disk are told of by
+    /// [`follow_log`](Self::follow_log).
+    pub(super) fn tell_of(&self, envelope: &Verified<Envelope>, position: Position) {
+        if !self.log.is_on_disk() && self.events.receiver_count() > 0 && !is_protocol(envelope.title()) {
+            let cursor = Cursor::new(self.log.instance(), position);
             self.emit(Event::Message(Broadcast::new(envelope.clone(), cursor)));
         }
-        Ok(cursor)
+    }
+
+    /// Tells of what the log on disk has made durable.
+    pub(super) async fn follow_log(self: Arc<Self>) {
+        let messages = Subscription::new(self.log.clone(), self.cancel.clone(), None);
+        let Ok(mut messages) = messages.after(self.began) else { return };
+        while let Some(item) = messages.next().await {
+            if let Item::Broadcast(broadcast) = item
+                && self.events.receiver_count() > 0
+            {
+                self.emit(Event::Message(broadcast));
+            }
+        }
+    }
+
+    /// Says when the disk takes nothing any more, and when it does again.
+    pub(super) async fn follow_trouble(self: Arc<Self>, mut trouble: watch::Receiver<Option<LogError>>) {
+        loop {
+            tokio::select! {
+                () = self.cancel.cancelled() => return,
+                changed = trouble.changed() => if changed.is_err() { return },
+            }
+            let now = trouble.borrow_and_update().clone();
+            self.emit(now.map_or(Event::LogRecovered, Event::LogTrouble));
+        }
     }
 
     /// This node's HELLO for a connection whose own end is at `local`.
@@ -300,6 +336,20 @@ impl Shared {
         self.link_removed.notify_waiters();
     }
 
+    /// Writes down now and then how late it is.
+    fn note_clock(&self, seen: Timestamp) {
+        if let Some(state) = self.state.clone().filter(|state| state.is_behind(seen)) {
+            self.tasks.spawn_blocking(move || {
+                // Another one may have done it meanwhile.
+                if state.is_behind(seen)
+                    && let Err(error) = state.note(seen, None)
+                {
+                    tracing::warn!(%error, "the state could not be written");
+                }
+            });
+        }
+    }
+
     /// Lets the core's time pass.
     pub(super) async fn run_timer(self: Arc<Self>) {
         loop {
@@ -316,8 +366,13 @@ impl Shared {
                 () = self.timer_wake.notified() => {}
                 () = sleep => {
                     let now = self.now();
-                    self.with_core(|core| core.tick(now));
-                    self.log.expire(now.wall);
+                    let (seen, floor) = self.with_core(|core| {
+                        core.tick(now);
+                        (core.clock_seen(), core.floor())
+                    });
+                    self.log.expire(seen);
+                    self.log.forget_before(floor);
+                    self.note_clock(seen);
                 }
             }
         }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::envelope::{Envelope, EnvelopeId, Timestamp, Title, Verified};
 use crate::identity::NodeId;
-use crate::log::{Cursor, CursorError, Entry, Log};
+use crate::log::{Cursor, CursorError, Entry, Log, Page, Position};
 
 /// Entries read from the log in one go.
 const PAGE: usize = 256;
@@ -98,7 +98,7 @@ pub enum Item {
 #[derive(Debug)]
 pub struct Subscription {
     log: Arc<dyn Log>,
-    appended: watch::Receiver<u64>,
+    ends: watch::Receiver<Position>,
     stopped: CancellationToken,
     title: Option<Title>,
     /// How far the log was read.
@@ -109,14 +109,9 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    pub(super) fn new(
-        log: Arc<dyn Log>,
-        appended: watch::Receiver<u64>,
-        stopped: CancellationToken,
-        title: Option<Title>,
-    ) -> Self {
-        let cursor = log.end();
-        Subscription { log, appended, stopped, title, read: cursor, cursor, ready: VecDeque::new() }
+    pub(super) fn new(log: Arc<dyn Log>, stopped: CancellationToken, title: Option<Title>) -> Self {
+        let (ends, cursor) = (log.ends(), log.end());
+        Subscription { log, ends, stopped, title, read: cursor, cursor, ready: VecDeque::new() }
     }
 
     /// Goes on after `cursor` instead of from now on.
@@ -142,7 +137,8 @@ impl Subscription {
         self.cursor
     }
 
-    /// The next item; `None` when the node has stopped and everything was read.
+    /// The next item; `None` when the node has stopped and everything was read that could be without its log's file: a
+    /// subscription after [`cursor`](Self::cursor) goes on at the next start.
     pub async fn next(&mut self) -> Option<Item> {
         loop {
             if let Some(item) = self.ready.pop_front() {
@@ -154,21 +150,30 @@ impl Subscription {
                 return Some(item);
             }
             // Noted before reading: what is appended meanwhile wakes this reader again.
-            self.appended.borrow_and_update();
-            if self.read_page() || !self.ready.is_empty() {
+            self.ends.borrow_and_update();
+            if self.read_page().await || !self.ready.is_empty() {
                 continue;
             }
             tokio::select! {
                 biased;
-                changed = self.appended.changed() => changed.ok()?,
+                changed = self.ends.changed() => changed.ok()?,
                 () = self.stopped.cancelled() => return None,
             }
         }
     }
 
+    /// The next page of the log. If this is not waited for to its end, nothing was read.
+    async fn page(&self) -> Option<Page> {
+        if !self.log.reads_disk_after(self.read) {
+            return self.log.read(self.read, PAGE).ok();
+        }
+        let (log, read) = (self.log.clone(), self.read);
+        tokio::task::spawn_blocking(move || log.read(read, PAGE)).await.ok()?.ok()
+    }
+
     /// Reads on; says whether there may be more right away.
-    fn read_page(&mut self) -> bool {
-        let Ok(page) = self.log.read(self.read, PAGE) else { return false };
+    async fn read_page(&mut self) -> bool {
+        let Some(page) = self.page().await else { return false };
         let advanced = page.next != self.read;
         self.read = page.next;
         if page.missed > 0 {

@@ -73,8 +73,12 @@ pub struct Core {
     pub(super) announced: Presence,
     pub(super) announce_by: Instant,
     next_dial: u64,
-    own_start: Timestamp,
-    last_time: Timestamp,
+    /// Since when this process knows of every presence it signed, and since when its log knows of everything else.
+    pub(super) own_start: Timestamp,
+    pub(super) own_log_start: Timestamp,
+    pub(super) last_time: Timestamp,
+    /// The latest time the clock has shown: it may be set back, and then revives nothing.
+    pub(super) clock_seen: Timestamp,
     outputs: Vec<Output>,
 }
 
@@ -158,7 +162,9 @@ impl Core {
             announce_by: now.instant,
             next_dial: 0,
             own_start: now.wall,
+            own_log_start: now.wall,
             last_time: Timestamp::default(),
+            clock_seen: now.wall,
             outputs: Vec::new(),
             settings: setup.settings,
             rng,
@@ -195,6 +201,7 @@ impl Core {
 
     /// Lets time pass.
     pub fn tick(&mut self, now: Now) {
+        self.clock_seen = self.clock_seen.max(now.wall);
         while let Some(timer) = self.timers.pop_due(now.instant) {
             match timer {
                 Timer::Maintain => self.maintain(now),
@@ -281,11 +288,6 @@ impl Core {
         self.counts.count(reason);
     }
 
-    /// When this core came into being, by the wall clock.
-    pub(super) fn own_start(&self) -> Timestamp {
-        self.own_start
-    }
-
     pub(super) fn output(&mut self, output: Output) {
         self.outputs.push(output);
     }
@@ -308,7 +310,7 @@ impl Core {
     /// Looks after what changes by itself: members that ran out or fell silent, ids that may be forgotten.
     fn review(&mut self, now: Now) {
         self.timers.set(Timer::Review, now.instant + self.review_every());
-        self.index.expire(now.wall, self.settings.keep);
+        self.index.expire(self.clock_seen.max(now.wall), self.settings.keep);
         let linked: BTreeSet<NodeId> = self.links.values().map(|link| link.peer).chain([self.own]).collect();
         let unreachable_after = self.settings.publish_links.then_some(self.settings.unreachable_after);
         for (id, state) in self.members.review(now, unreachable_after, |id| linked.contains(id)) {

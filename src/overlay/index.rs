@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::envelope::{Envelope, EnvelopeId, Lifetime, Timestamp};
 use crate::identity::NodeId;
 
-use super::{Reason, TIME_TOLERANCE};
+use super::{Reason, Seen, TIME_TOLERANCE};
 
 /// How long an id is remembered after its envelope stopped being live. Longer than any two honest clocks differ.
 const REMEMBERED: Duration = Duration::from_secs(600);
@@ -44,6 +44,8 @@ pub(super) struct Index {
     per_sender: BTreeMap<NodeId, usize>,
     capacity: usize,
     floor: Timestamp,
+    /// What was dropped for want of room lies before this.
+    forgotten: Timestamp,
 }
 
 impl Index {
@@ -56,6 +58,7 @@ impl Index {
             per_sender: BTreeMap::new(),
             capacity: capacity.max(8),
             floor,
+            forgotten: Timestamp::default(),
         }
     }
 
@@ -91,18 +94,31 @@ impl Index {
     /// Remembers a verified envelope as claimed. A full index forgets its oldest id and raises the floor above it, so
     /// that what was forgotten cannot come back as new.
     pub(super) fn claim(&mut self, envelope: &Envelope, keep: Duration) {
-        let (id, time, sender) = (envelope.id(), envelope.time(), envelope.sender());
+        let (time, sender) = (envelope.time(), envelope.sender());
         let entry = Entry { time, sender, judgement: Judgement::Claimed, kept: !envelope.lifetime().is_live_only() };
+        self.insert(envelope.id(), entry, envelope.lifetime(), keep);
+    }
+
+    /// Knows an envelope again that was accepted in a former run.
+    pub(super) fn remember(&mut self, seen: &Seen, keep: Duration) {
+        let Seen { id, sender, time, lifetime } = *seen;
+        let entry = Entry { time, sender, judgement: Judgement::Accepted, kept: !lifetime.is_live_only() };
+        self.insert(id, entry, lifetime, keep);
+    }
+
+    fn insert(&mut self, id: EnvelopeId, entry: Entry, lifetime: Lifetime, keep: Duration) {
+        let Entry { time, sender, .. } = entry;
         if self.entries.insert(id, entry).is_some() {
             return;
         }
         self.by_time.insert((time, id));
-        let dies = live_until(time, envelope.lifetime(), keep).plus(REMEMBERED);
+        let dies = live_until(time, lifetime, keep).plus(REMEMBERED);
         self.by_expiry.entry(dies.as_micros() / EXPIRY_STEP_MICROS + 1).or_default().push(id);
         *self.per_sender.entry(sender).or_default() += 1;
         while self.entries.len() > self.capacity {
             let Some((time, oldest)) = self.by_time.pop_first() else { break };
-            self.floor = self.floor.max(time.plus(Duration::from_micros(1)));
+            self.forgotten = self.forgotten.max(time.plus(Duration::from_micros(1)));
+            self.floor = self.floor.max(self.forgotten);
             self.forget(&oldest);
         }
     }
@@ -112,6 +128,19 @@ impl Index {
         if let Some(entry) = self.entries.get_mut(id) {
             entry.judgement = judgement;
         }
+    }
+
+    /// Forgets an id before its time: it may come again as new.
+    pub(super) fn release(&mut self, id: &EnvelopeId) {
+        if let Some(entry) = self.entries.get(id) {
+            self.by_time.remove(&(entry.time, *id));
+            self.forget(id);
+        }
+    }
+
+    /// Begins at `floor`, unless it had to forget more: an index that was there before goes on from where it began.
+    pub(super) fn set_floor(&mut self, floor: Timestamp) {
+        self.floor = floor.max(self.forgotten);
     }
 
     /// Forgets what has been dead for ten minutes. `now` never goes back.
@@ -256,6 +285,20 @@ mod tests {
         }
         assert_eq!(index.has_room_for(&sender), Err(Reason::SenderOverShare));
         assert_eq!(index.has_room_for(&NodeId::from_bytes([2; 32])), Ok(()));
+    }
+
+    #[test]
+    fn what_is_released_may_come_again_and_what_is_remembered_may_not() {
+        let mut index = index(100);
+        let envelope = envelope(1, 5, 60);
+        index.claim(&envelope, KEEP);
+        index.release(&envelope.id());
+        assert_eq!((index.contains(&envelope.id()), index.len(), index.by_time.len()), (false, 0, 0));
+        let (id, sender, time, lifetime) = (envelope.id(), envelope.sender(), envelope.time(), envelope.lifetime());
+        index.remember(&Seen { id, sender, time, lifetime }, KEEP);
+        assert!(index.accepted(&id));
+        index.expire(at(800), KEEP);
+        assert_eq!((index.len(), index.by_time.len(), index.per_sender.len()), (0, 0, 0));
     }
 
     #[test]

@@ -172,7 +172,7 @@ impl Core {
     /// The checks that cost nothing, in the order of the protocol's verdict table.
     fn wanted(&self, now: Now, envelope: &Envelope) -> Result<(), Reason> {
         let time = envelope.time();
-        if live_until(time, envelope.lifetime(), self.settings.keep) < now.wall {
+        if live_until(time, envelope.lifetime(), self.settings.keep) < self.clock_seen.max(now.wall) {
             return Err(Reason::Expired);
         }
         if time < self.index.floor() {
@@ -237,8 +237,9 @@ impl Core {
 
     /// The protocol's own say about a verified envelope.
     fn admits(&mut self, envelope: &Verified<Envelope>, content: &Content) -> Result<(), Reason> {
-        if envelope.sender() == self.own && envelope.time() > self.own_start() {
-            // This node made everything it signed since its start, and what it made is in the index.
+        let known_since = if content.is_logged() { self.own_log_start } else { self.own_start };
+        if envelope.sender() == self.own && envelope.time() > known_since {
+            // This node made everything it signed since then, and what it made is in the index.
             self.event(CoreEvent::IdentityUsedElsewhere { id: envelope.id() });
         }
         match content {
@@ -267,6 +268,12 @@ impl Core {
     pub fn refuse(&mut self, claimed: Claimed, reason: Reason) {
         self.counts.count(reason);
         self.index.judge(&claimed.envelope.id(), Judgement::Refused);
+    }
+
+    /// Notes that an envelope could not be kept: it is not relayed, and may come again when there is room for it.
+    pub fn unremember(&mut self, claimed: &Claimed, reason: Reason) {
+        self.counts.count(reason);
+        self.index.release(&claimed.envelope.id());
     }
 
     /// Publishes an envelope of this node's own that is durable here. Says to how many neighbours it was handed.

@@ -38,6 +38,8 @@ pub enum Reason {
     SenderOverShare,
     /// The table it would go into is full.
     TableFull,
+    /// The log does not take it: the disk is full, broken or too slow. It may come again.
+    LogFull,
 
     // Links.
     /// This node is stopping.
@@ -98,7 +100,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the list above.
-    pub const ALL: [Reason; 40] = [
+    pub const ALL: [Reason; 41] = [
         Reason::BadEnvelope,
         Reason::BadSignature,
         Reason::KnownBad,
@@ -112,6 +114,7 @@ impl Reason {
         Reason::BadContent,
         Reason::SenderOverShare,
         Reason::TableFull,
+        Reason::LogFull,
         Reason::Stopping,
         Reason::PeerLeft,
         Reason::DuplicateLink,
@@ -157,6 +160,7 @@ impl Reason {
             Reason::BadContent => "bad-content",
             Reason::SenderOverShare => "sender-over-share",
             Reason::TableFull => "table-full",
+            Reason::LogFull => "log-full",
             Reason::Stopping => "stopping",
             Reason::PeerLeft => "peer-left",
             Reason::DuplicateLink => "duplicate-link",

@@ -76,7 +76,7 @@ pub fn take_in<C: CoreAccess + ?Sized>(
         if !(kept.is_empty() && refused.is_empty()) {
             core.with(|core| {
                 core.accept(now(), kept);
-                refused.into_iter().for_each(|claimed| core.refuse(claimed, Reason::TableFull));
+                refused.iter().for_each(|claimed| core.unremember(claimed, Reason::LogFull));
             });
         }
     }

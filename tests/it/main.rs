@@ -4,6 +4,8 @@ mod broadcasting;
 mod cli;
 mod config;
 mod devnet;
+#[cfg(feature = "disk")]
+mod disk_log;
 mod errors;
 mod hostile;
 mod joining;

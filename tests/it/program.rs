@@ -70,10 +70,11 @@ impl Running {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
-    /// Ends it as a loss of power would.
-    pub(crate) fn kill(mut self) {
+    /// Ends it as a loss of power would. Gives what it had printed and nobody had read yet.
+    pub(crate) fn kill(mut self) -> Vec<String> {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+        self.lines.iter().collect()
     }
 
     /// Asks it to stop by its own command, and waits until it has.

@@ -252,6 +252,12 @@ fn status(node: &Node) -> String {
     facts.add("members", status.members);
     facts.add("links", status.links);
     facts.add("kept", format_args!("{} messages, {} bytes", status.log.envelopes, status.log.bytes));
+    if let Some(folder) = &status.folder {
+        facts.add("folder", escape(&folder.display().to_string()));
+    }
+    if let Some(trouble) = &status.log_trouble {
+        facts.add("log", escape(&trouble.to_string()));
+    }
     facts.add("verified", format_args!("{} signatures", status.verifications));
     for (reason, count) in status.reasons.iter() {
         facts.add(reason.label(), count);

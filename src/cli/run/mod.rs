@@ -126,7 +126,8 @@ impl Run {
     }
 
     async fn attend(&self, config: &Config, node: &Node, mut events: Events, out: &mut Out) -> Result<(), Failure> {
-        let mut messages = node.subscribe_all().from_start();
+        // What a log on disk kept from former runs was shown by them.
+        let mut messages = node.subscribe_all().after(node.began())?;
         let mut joining = Joining::of(config, node);
         let Input { mut lines, editor, is_persons } = Input::open(node, self.json);
         let mut screen = Screen::new(out, node, self.format(), editor);

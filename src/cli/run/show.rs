@@ -142,6 +142,8 @@ impl<'a> Screen<'a> {
                 let how = if *ahead { "ahead of" } else { "behind" };
                 format!("the clock of {peer:#} is {} s {how} this machine's; set the wrong one right", by.as_secs())
             }
+            Event::LogTrouble(error) => error.to_string(),
+            Event::LogRecovered => "the log on disk is written again".to_owned(),
             _ => return Ok(()),
         };
         self.say(format_args!("{NAME}{}{NAME:#}", escape(&text)))

@@ -125,7 +125,7 @@ fn eight_links_that_bring_a_message_at_once_cost_one_verification() {
 }
 
 #[test]
-fn what_the_log_does_not_keep_is_neither_relayed_nor_asked_for_again() {
+fn what_the_log_does_not_keep_is_not_relayed_and_may_come_again() {
     let mut node = Alone::new();
     let (link, _) = (node.linked(1), node.linked(2));
     let message = said(9, "t", "hello", 0);
@@ -133,5 +133,5 @@ fn what_the_log_does_not_keep_is_neither_relayed_nor_asked_for_again() {
     take_in(&core, &node.scheme, || time, |_| false, link, false, vec![(*message).clone()]);
     let mut core = core.into_inner();
     assert!(relayed(&core.take_outputs()).is_empty() && !core.has_accepted(&message.id()));
-    assert_eq!((core.counts().get(Reason::TableFull), core.index_len()), (1, 1));
+    assert_eq!((core.counts().get(Reason::LogFull), core.index_len()), (1, 0));
 }
