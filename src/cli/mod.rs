@@ -2,8 +2,7 @@
 //!
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
-// The commands that draw come next.
-#[allow(dead_code)]
+mod bench;
 mod chart;
 mod check;
 mod completions;
@@ -18,6 +17,7 @@ mod output;
 mod passphrase;
 mod run;
 mod runtime;
+mod statistics;
 mod verify;
 
 use std::io;
@@ -62,6 +62,7 @@ enum Command {
     Run(run::Run),
     Verify(verify::Verify),
     Devnet(devnet::Devnet),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -74,6 +75,7 @@ impl Command {
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
+            Command::Bench(command) => command.run(out),
             Command::Verify(command) => command.run(out),
             Command::Completions(command) => command.run(out),
         }

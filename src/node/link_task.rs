@@ -67,6 +67,7 @@ pub(super) fn register(
     let handle = LinkHandle {
         peer,
         outbox: Outbox::default(),
+        meter: Arc::default(),
         calls: Arc::new(Calls::default()),
         takes_requests: hello.has_feature(REQUESTS),
         closing: watch::Sender::new(None),
@@ -130,7 +131,9 @@ fn unless_announced(error: LinkError) -> LinkError {
 
 /// Runs a link until it is closed.
 pub(super) async fn run(shared: Arc<Shared>, established: Established) {
-    let Established { registered, link: Link { reader, writer, .. } } = established;
+    let Established { registered, link: Link { mut reader, mut writer, .. } } = established;
+    reader.count_with(registered.handle.meter.clone());
+    writer.count_with(registered.handle.meter.clone());
     let outbox = registered.handle.outbox.clone();
     let writing = shared.tasks.spawn(write(registered.handle.clone(), writer));
     let reason = tokio::select! {

@@ -1,0 +1,138 @@
+//! What can be measured, and in which sizes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A workload, or one form of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Case {
+    /// W1: what one message at a time takes.
+    Latency,
+    /// W2 in a closed loop.
+    FloodClosed,
+    /// W2 as fast as it is taken.
+    FloodOpen,
+    /// W3: everybody publishes.
+    Senders,
+    /// W4: larger messages.
+    Medium,
+    /// W5: many join at once.
+    Join,
+}
+
+/// How large a case is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    /// Messages in all.
+    pub(super) messages: usize,
+    /// Bytes of each.
+    pub(super) bytes: usize,
+}
+
+impl Case {
+    pub(super) const ALL: [Case; 6] =
+        [Case::Latency, Case::FloodClosed, Case::FloodOpen, Case::Senders, Case::Medium, Case::Join];
+
+    /// The workload's name, by which it is asked for.
+    pub(super) fn workload(self) -> &'static str {
+        match self {
+            Case::Latency => "W1",
+            Case::FloodClosed | Case::FloodOpen => "W2",
+            Case::Senders => "W3",
+            Case::Medium => "W4",
+            Case::Join => "W5",
+        }
+    }
+
+    /// The workload's name and which form of it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Case::FloodClosed => "W2 closed",
+            Case::FloodOpen => "W2 open",
+            other => other.workload(),
+        }
+    }
+
+    /// What it is, in words.
+    pub(super) fn about(self) -> &'static str {
+        match self {
+            Case::Latency => "latency: one publisher, 20 messages of 1 KiB a second",
+            Case::FloodClosed => "small flood: one publisher, 256 B, at most 64 not yet everywhere",
+            Case::FloodOpen => "small flood: one publisher, 256 B, as fast as it is taken",
+            Case::Senders => "many senders: all publish, 256 B, at most 64 in all not yet everywhere",
+            Case::Medium => "medium: one publisher, 16 KiB, at most 64 not yet everywhere",
+            Case::Join => "join: all at once through one genesis node",
+        }
+    }
+
+    /// The numbers of nodes, if nothing is said.
+    pub(super) fn nodes(self, quick: bool) -> &'static [usize] {
+        match (self, quick) {
+            (Case::Join, true) => &[2, 6],
+            (_, true) => &[4],
+            (Case::Medium, false) => &[16],
+            (Case::Join, false) => &[2, 100],
+            (_, false) => &[8, 16, 32, 64],
+        }
+    }
+
+    /// How many messages, and how large.
+    pub(super) fn size(self, quick: bool) -> Size {
+        let (bytes, messages, few) = match self {
+            Case::Latency => (1024, 200, 20),
+            Case::FloodClosed | Case::FloodOpen | Case::Senders => (256, 5_000, 200),
+            Case::Medium => (16 << 10, 2_000, 50),
+            Case::Join => (0, 0, 0),
+        };
+        Size { messages: if quick { few } else { messages }, bytes }
+    }
+}
+
+/// What somebody asks for: a workload with all its forms, or everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted(pub(super) Vec<Case>);
+
+impl FromStr for Wanted {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let all = text.eq_ignore_ascii_case("all");
+        let cases = Case::ALL.into_iter().filter(|case| all || case.workload().eq_ignore_ascii_case(text)).collect();
+        match cases {
+            Wanted(cases) if cases.is_empty() => {
+                let mut names: Vec<_> = Case::ALL.map(Case::workload).into();
+                names.dedup();
+                Err(format!("there are the workloads {}, and `all`", names.join(", ")))
+            }
+            wanted => Ok(wanted),
+        }
+    }
+}
+
+impl FromIterator<Case> for Wanted {
+    fn from_iter<T: IntoIterator<Item = Case>>(cases: T) -> Self {
+        Wanted(cases.into_iter().collect())
+    }
+}
+
+impl fmt::Display for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_is_asked_for_with_all_its_forms() {
+        let wanted = |text: &str| text.parse().map(|Wanted(cases)| cases);
+        assert_eq!(wanted("W2"), Ok(vec![Case::FloodClosed, Case::FloodOpen]));
+        assert_eq!(wanted("w3"), Ok(vec![Case::Senders]));
+        assert_eq!(wanted("all"), Ok(Case::ALL.to_vec()));
+        assert!(wanted("W7").unwrap_err().contains("W1, W2, W3"));
+    }
+}

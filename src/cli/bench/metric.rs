@@ -1,0 +1,57 @@
+//! What is measured, under which name, in which unit.
+
+/// Something that is measured.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Metric {
+    /// Its name in the JSON object; it ends in the unit.
+    pub(super) key: &'static str,
+    /// What it is called in tables and curves.
+    pub(super) label: &'static str,
+    /// How many digits behind the point mean something.
+    pub(super) digits: usize,
+}
+
+const fn metric(key: &'static str, label: &'static str, digits: usize) -> Metric {
+    Metric { key, label, digits }
+}
+
+pub(super) const MESSAGES: Metric = metric("messages_per_s", "messages/s, everywhere", 0);
+pub(super) const DELIVERIES: Metric = metric("deliveries_per_s", "deliveries/s", 0);
+pub(super) const CPU: Metric = metric("cpu_us_per_delivery", "processor µs/delivery", 1);
+pub(super) const VERIFY: Metric = metric("verify_us", "one strict verification, µs", 1);
+pub(super) const CPU_RATIO: Metric = metric("cpu_per_verification", "processor time/verification", 2);
+pub(super) const VERIFICATIONS: Metric = metric("verifications_per_delivery", "verifications/delivery", 3);
+pub(super) const COPIES: Metric = metric("copies_per_delivery", "copies received/delivery", 2);
+pub(super) const LATENCY_P50: Metric = metric("latency_p50_ms", "latency p50, ms", 2);
+pub(super) const LATENCY_P99: Metric = metric("latency_p99_ms", "latency p99, ms", 2);
+pub(super) const LATENCY_MAX: Metric = metric("latency_max_ms", "latency max, ms", 2);
+pub(super) const WIRE: Metric = metric("wire_bytes_per_delivery", "wire bytes/delivery", 0);
+pub(super) const WIRE_RATIO: Metric = metric("wire_per_envelope", "wire bytes/envelope byte", 2);
+pub(super) const WRITES: Metric = metric("writes_per_delivery", "writes/delivery", 2);
+pub(super) const READS: Metric = metric("reads_per_delivery", "reads/delivery", 2);
+pub(super) const LINKS: Metric = metric("links_per_node", "links/node", 1);
+pub(super) const JOIN: Metric = metric("join_ms", "all joined, ms", 0);
+pub(super) const JOIN_CPU: Metric = metric("join_cpu_ms_per_node", "processor ms/node, joining", 1);
+pub(super) const MEMORY: Metric = metric("memory_kib_per_node", "memory/idle node, KiB", 0);
+
+/// All of them, in the order of the tables.
+pub(super) const ALL: [Metric; 18] = [
+    MESSAGES,
+    DELIVERIES,
+    CPU,
+    VERIFY,
+    CPU_RATIO,
+    VERIFICATIONS,
+    COPIES,
+    LATENCY_P50,
+    LATENCY_P99,
+    LATENCY_MAX,
+    WIRE,
+    WIRE_RATIO,
+    WRITES,
+    READS,
+    LINKS,
+    JOIN,
+    JOIN_CPU,
+    MEMORY,
+];
