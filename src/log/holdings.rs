@@ -1,10 +1,12 @@
 //! Which envelopes a log holds, for how long, and who loses first: the same rules in memory and on disk.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::envelope::{Envelope, EnvelopeId, Lifetime, Timestamp};
 use crate::identity::NodeId;
+
+use super::pages::Pages;
 
 /// What is said live only is held this long, for readers that are a little behind.
 const LIVE_FOR: Duration = Duration::from_secs(120);
@@ -13,8 +15,7 @@ const LIVE_FOR: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub(super) struct Holdings<C> {
     own: NodeId,
-    /// What was dropped leaves a gap, which costs nothing.
-    entries: BTreeMap<u64, Held<C>>,
+    entries: Pages<Held<C>>,
     /// The last position that was given.
     last: u64,
     by_id: HashMap<EnvelopeId, u64>,
@@ -37,10 +38,32 @@ pub(super) struct Held<C> {
     pub(super) content: C,
 }
 
+/// What one sender holds.
 #[derive(Debug, Default)]
 struct Holding {
     bytes: usize,
-    positions: BTreeSet<u64>,
+    count: usize,
+    /// Rising, as they were given; may name some that are held no longer.
+    positions: VecDeque<u64>,
+}
+
+impl Holding {
+    fn add(&mut self, position: u64, size: usize) {
+        self.bytes += size;
+        self.count += 1;
+        self.positions.push_back(position);
+    }
+
+    /// Takes one out. The list is put in order now and then, so that it is never much longer than what is held.
+    fn take(&mut self, position: u64, size: usize, is_held: impl Fn(u64) -> bool) {
+        self.bytes -= size;
+        self.count -= 1;
+        if self.positions.front() == Some(&position) {
+            self.positions.pop_front();
+        } else if self.positions.len() > 2 * self.count + 16 {
+            self.positions.retain(|position| is_held(*position));
+        }
+    }
 }
 
 impl<C> Held<C> {
@@ -71,7 +94,7 @@ impl<C> Holdings<C> {
     pub(super) fn new(own: NodeId) -> Self {
         Holdings {
             own,
-            entries: BTreeMap::new(),
+            entries: Pages::new(),
             last: 0,
             by_id: HashMap::new(),
             by_expiry: BTreeSet::new(),
@@ -88,7 +111,7 @@ impl<C> Holdings<C> {
 
     /// The position before everything that is held.
     pub(super) fn before(&self) -> u64 {
-        self.entries.first_key_value().map_or(self.last, |(position, _)| position - 1)
+        self.entries.first().map_or(self.last, |position| position - 1)
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -104,18 +127,17 @@ impl<C> Holdings<C> {
     }
 
     pub(super) fn get(&self, position: u64) -> Option<&Held<C>> {
-        self.entries.get(&position)
+        self.entries.get(position)
     }
 
     #[cfg(feature = "disk")]
     pub(super) fn get_mut(&mut self, position: u64) -> Option<&mut Held<C>> {
-        self.entries.get_mut(&position)
+        self.entries.get_mut(position)
     }
 
     /// What is held after `position`, in order.
     pub(super) fn after(&self, position: u64) -> impl Iterator<Item = (u64, &Held<C>)> + '_ {
-        let from = std::ops::Bound::Excluded(position);
-        self.entries.range((from, std::ops::Bound::Unbounded)).map(|(position, held)| (*position, held))
+        self.entries.after(Some(position))
     }
 
     /// Gives the next position to an envelope.
@@ -125,17 +147,51 @@ impl<C> Holdings<C> {
         position
     }
 
-    /// Holds an envelope again that was given this position in a former run.
-    pub(super) fn put(&mut self, position: u64, held: Held<C>) {
+    /// Holds an envelope at a position later than every one before.
+    fn put(&mut self, position: u64, held: Held<C>) {
+        let sender = held.sender;
+        let before = self.senders.get(&sender).map_or(0, |holding| holding.bytes);
+        let after = self.note(position, held);
+        self.rank(sender, before, after);
+    }
+
+    /// Holds envelopes again that were given these rising positions in a former run. Who holds most is found out once, at
+    /// the end.
+    #[cfg(feature = "disk")]
+    pub(super) fn put_back(&mut self, position: u64, held: Held<C>) {
+        self.note(position, held);
+    }
+
+    /// All were put back.
+    #[cfg(feature = "disk")]
+    pub(super) fn all_back(&mut self) {
+        self.largest = self.senders.iter().map(|(sender, holding)| (holding.bytes, *sender)).collect();
+    }
+
+    /// Everything of `put` but the ranking. Says what the sender holds now.
+    fn note(&mut self, position: u64, held: Held<C>) -> usize {
         self.last = self.last.max(position);
         self.by_id.insert(held.id, position);
         self.by_expiry.insert((held.expires, position));
         self.bytes += held.size;
-        self.change(held.sender, |holding| {
-            holding.bytes += held.size;
-            holding.positions.insert(position);
-        });
+        let holding = self.senders.entry(held.sender).or_default();
+        holding.add(position, held.size);
+        let holds = holding.bytes;
         self.entries.insert(position, held);
+        holds
+    }
+
+    fn rank(&mut self, sender: NodeId, before: usize, after: usize) {
+        self.largest.remove(&(before, sender));
+        if self.senders.contains_key(&sender) {
+            self.largest.insert((after, sender));
+        }
+    }
+
+    /// Room for so many more at once.
+    #[cfg(feature = "disk")]
+    pub(super) fn reserve(&mut self, count: usize) {
+        self.by_id.reserve(count);
     }
 
     /// Positions up to this one were given in a former run.
@@ -145,26 +201,22 @@ impl<C> Holdings<C> {
     }
 
     fn remove(&mut self, position: u64) -> Option<Held<C>> {
-        let held = self.entries.remove(&position)?;
+        let held = self.entries.remove(position)?;
         self.by_id.remove(&held.id);
         self.by_expiry.remove(&(held.expires, position));
         self.bytes -= held.size;
-        self.change(held.sender, |holding| {
-            holding.bytes -= held.size;
-            holding.positions.remove(&position);
-        });
-        Some(held)
-    }
-
-    fn change(&mut self, sender: NodeId, change: impl FnOnce(&mut Holding)) {
-        let holding = self.senders.entry(sender).or_default();
-        self.largest.remove(&(holding.bytes, sender));
-        change(holding);
-        if holding.positions.is_empty() {
-            self.senders.remove(&sender);
-        } else {
-            self.largest.insert((holding.bytes, sender));
+        if let Some(holding) = self.senders.get_mut(&held.sender) {
+            let before = holding.bytes;
+            holding.take(position, held.size, |position| {
+                self.entries.get(position).is_some_and(|other| other.sender == held.sender)
+            });
+            let (after, is_empty) = (holding.bytes, holding.count == 0);
+            if is_empty {
+                self.senders.remove(&held.sender);
+            }
+            self.rank(held.sender, before, after);
         }
+        Some(held)
     }
 
     /// Drops the next envelope whose time is over.
@@ -177,7 +229,12 @@ impl<C> Holdings<C> {
     pub(super) fn evict_one(&mut self) -> Option<(u64, Held<C>)> {
         let others = self.largest.iter().rev().find(|(_, sender)| *sender != self.own);
         let (_, sender) = others.or(self.largest.last()).copied()?;
-        let oldest = self.senders.get(&sender).and_then(|holding| holding.positions.first().copied())?;
-        Some((oldest, self.remove(oldest)?))
+        loop {
+            let oldest = *self.senders.get(&sender)?.positions.front()?;
+            if let Some(held) = self.remove(oldest) {
+                return Some((oldest, held));
+            }
+            self.senders.get_mut(&sender)?.positions.pop_front();
+        }
     }
 }

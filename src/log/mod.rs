@@ -9,6 +9,7 @@ mod disk;
 mod durable;
 mod holdings;
 mod memory;
+mod pages;
 mod state;
 
 use std::fmt::Debug;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -82,6 +83,16 @@ struct Record {
     revocation_epoch: u64,
     /// Keys that were trusted because they were the first to answer, by address.
     first_use_keys: std::collections::BTreeMap<String, String>,
+    /// Neighbours to go back to.
+    #[serde(default)]
+    peers: Vec<Peer>,
+}
+
+/// A neighbour to go back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Peer {
+    id: NodeId,
+    address: SocketAddr,
 }
 
 /// What a node remembers of itself over restarts. One node at a time has the file's folder.
@@ -133,6 +144,7 @@ impl State {
                 clock_seen: 0,
                 revocation_epoch: 0,
                 first_use_keys: std::collections::BTreeMap::new(),
+                peers: Vec::new(),
             },
         };
         Ok(State {
@@ -199,6 +211,26 @@ impl State {
                 record.own_start = own_start.as_micros();
             }
         })
+    }
+
+    /// The neighbours that were written down last.
+    pub fn peers(&self) -> Vec<(NodeId, SocketAddr)> {
+        self.lock().peers.iter().map(|peer| (peer.id, peer.address)).collect()
+    }
+
+    /// Writes down the neighbours to go back to after a restart, unless nothing changed or the node has stopped. Waits for
+    /// the disk.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn remember_peers(&self, peers: &[(NodeId, SocketAddr)]) -> Result<(), StateError> {
+        let peers: Vec<Peer> = peers.iter().map(|(id, address)| Peer { id: *id, address: *address }).collect();
+        let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        if folder.is_none() || self.lock().peers == peers {
+            return Ok(());
+        }
+        let clock_seen = self.clock_seen();
+        self.write(clock_seen, |record| record.peers = peers)
     }
 
     /// The node stops: nothing was made after `last_time`. Lets go of the folder.
@@ -347,6 +379,22 @@ mod tests {
         }
         std::fs::write(&file, &good).unwrap();
         assert_eq!(open(folder.path()).own_start(), at(5));
+    }
+
+    #[test]
+    fn neighbours_are_remembered_and_files_from_before_that_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = open(folder.path());
+        let peer = |n: u8| (NodeId::from_bytes([n; 32]), SocketAddr::from(([127, 0, 0, 1], n.into())));
+        state.remember_peers(&[peer(1), peer(2)]).unwrap();
+        state.close(at(1), at(1)).unwrap();
+        state.remember_peers(&[peer(3)]).unwrap();
+        assert_eq!(open(folder.path()).peers(), [peer(1), peer(2)], "a stopped node writes nothing more");
+        let file = folder.path().join(State::FILE);
+        let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+        record.as_object_mut().unwrap().remove("peers");
+        std::fs::write(&file, record.to_string()).unwrap();
+        assert_eq!(open(folder.path()).peers(), []);
     }
 
     #[cfg(unix)]

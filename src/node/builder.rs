@@ -15,7 +15,7 @@ use crate::identity::{
 };
 use crate::link::{Channel, NoiseChannel, PlainChannel};
 use crate::log::{Log, LogInstance, MemoryLog, State, StateError};
-use crate::overlay::{Core, Now, Past, Settings, Setup, TIME_TOLERANCE};
+use crate::overlay::{Core, Now, Past, RememberedPeer, Settings, Setup, TIME_TOLERANCE};
 #[cfg(feature = "disk")]
 use crate::overlay::{PastLog, Seen};
 use crate::wire::{Hello, HelloError};
@@ -434,6 +434,8 @@ fn go_on(
              caught up: set the clock right"
         );
     }
+    let peers = state.peers().into_iter().map(|(id, address)| RememberedPeer { id, address });
+    core.recall_peers(now, &peers.collect::<Vec<_>>());
     let begin = now.wall.max(past.last_time);
     #[cfg(feature = "disk")]
     if folder.has_log {

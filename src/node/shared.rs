@@ -15,7 +15,7 @@ use crate::identity::{NetworkName, NodeAddress, NodeId};
 use crate::link::{Channel, Meter, Outbox, Queued, Traffic};
 use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
-    Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, Target,
+    Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer, Target,
 };
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
@@ -181,6 +181,7 @@ impl Shared {
                 Output::Dial { dial, target } => self.dial(dial, target),
                 Output::Close { link, goodbye, reason } => self.close(link, goodbye, reason),
                 Output::Announce { presence, lifetime } => self.announce(&presence, lifetime),
+                Output::Remember(peers) => self.remember(peers),
                 Output::Event(event) => self.tell(event),
             }
         }
@@ -363,6 +364,18 @@ impl Shared {
         let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
         let open = links.values().map(|handle| handle.meter.traffic());
         open.fold(self.former_traffic.traffic(), |sum, traffic| sum + traffic)
+    }
+
+    /// Writes down whom to go back to after a restart.
+    fn remember(&self, peers: Vec<RememberedPeer>) {
+        if let Some(state) = self.state.clone() {
+            let peers: Vec<_> = peers.into_iter().map(|peer| (peer.id, peer.address)).collect();
+            self.tasks.spawn_blocking(move || {
+                if let Err(error) = state.remember_peers(&peers) {
+                    tracing::warn!(%error, "the neighbours to go back to could not be written down");
+                }
+            });
+        }
     }
 
     /// Lets the core's time pass.

@@ -17,6 +17,7 @@ use super::join::Join;
 use super::links::Link;
 use super::members::Members;
 use super::output::{CoreEvent, DialId, LinkId, Output, Target};
+use super::remembered::RememberedPeers;
 use super::standing::Standing;
 use super::tickets::Tickets;
 use super::timers::Timers;
@@ -62,6 +63,7 @@ pub struct Core {
     pub(super) dials: BTreeMap<DialId, Target>,
     pub(super) genesis: Vec<Genesis>,
     pub(super) join: Join,
+    pub(super) remembered: RememberedPeers,
     pub(super) counts: ReasonCounts,
     pub(super) stopping: bool,
     pub(super) own_addresses: BTreeSet<SocketAddr>,
@@ -151,6 +153,7 @@ impl Core {
             dials: BTreeMap::new(),
             genesis: genesis.map(|id| Genesis { id, failures: 0, not_before: now.instant }).collect(),
             join: Join::default(),
+            remembered: RememberedPeers::default(),
             counts: ReasonCounts::default(),
             stopping: false,
             own_addresses: setup.addresses.into_iter().collect(),
@@ -184,6 +187,7 @@ impl Core {
         for link in self.links.keys().copied().collect::<Vec<_>>() {
             self.close(link, Some(crate::wire::GoodbyeCode::Leaving), Reason::Stopping);
         }
+        self.remember_peers();
         self.dials.clear();
         self.timers = Timers::default();
         let _ = now;
@@ -319,6 +323,7 @@ impl Core {
             }
             self.event(CoreEvent::Member { id, state });
         }
+        self.remember_peers();
         self.maintain(now);
     }
 

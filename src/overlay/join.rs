@@ -27,6 +27,8 @@ const STRANGERS: usize = 3;
 /// How far joining has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
+    /// Looking for neighbours of former runs.
+    Returning,
     /// No genesis node has answered yet.
     #[default]
     Seeking,
@@ -53,6 +55,16 @@ impl Join {
         self.phase == Phase::Member
     }
 
+    /// Whether it looks for neighbours of former runs, before it asks anybody else.
+    pub(super) fn is_returning(&self) -> bool {
+        self.phase == Phase::Returning
+    }
+
+    /// Whether it still looks for somebody to begin with.
+    pub(super) fn is_seeking(&self) -> bool {
+        self.phase == Phase::Seeking
+    }
+
     /// Whether links may be opened freely: the first steps go one by one.
     pub(super) fn may_spread(&self) -> bool {
         matches!(self.phase, Phase::Settling | Phase::Member)
@@ -61,6 +73,17 @@ impl Join {
 
 impl Core {
     pub(super) fn begin_joining(&mut self, now: Now) {
+        if self.has_remembered() {
+            self.enter(now, Phase::Returning);
+            self.dial_members(now);
+        } else {
+            self.begin_anew(now);
+        }
+    }
+
+    /// Begins with a genesis node, or as the first.
+    fn begin_anew(&mut self, now: Now) {
+        self.join.phase = Phase::Seeking;
         if self.genesis.is_empty() {
             self.event(CoreEvent::Join(JoinStep::First));
             self.settle(now);
@@ -81,13 +104,13 @@ impl Core {
                 self.ask_peers(now, link, WhichPeers::RandomMembers);
                 self.event(CoreEvent::Join(JoinStep::AskedGenesis));
             }
-            (Phase::FirstMember, Some(Target::Member { .. })) => {
+            (Phase::Returning | Phase::Seeking | Phase::FirstMember, Some(Target::Member { .. })) => {
                 self.enter(now, Phase::FirstMember);
                 self.ask_peers(now, link, WhichPeers::YourNeighbours);
                 self.event(CoreEvent::Join(JoinStep::AskedMember));
             }
             // Somebody found this node first, while no genesis node answers: that is as good.
-            (Phase::Seeking, _) => self.settle(now),
+            (Phase::Returning | Phase::Seeking, _) => self.settle(now),
             // A check-in.
             (Phase::Member, Some(Target::Genesis(_))) if self.has_links_enough() => {
                 self.ask_peers(now, link, WhichPeers::RandomMembers);
@@ -105,13 +128,20 @@ impl Core {
         match self.join.phase {
             Phase::AskedGenesis => self.dial_first_member(now),
             Phase::FirstMember => self.settle(now),
-            Phase::Seeking | Phase::Settling | Phase::Member => {}
+            Phase::Returning | Phase::Seeking | Phase::Settling | Phase::Member => {}
         }
     }
 
     pub(super) fn joining_dial_failed(&mut self, now: Now, target: &Target) {
-        if self.join.phase == Phase::FirstMember && matches!(target, Target::Member { .. }) {
-            self.dial_first_member(now);
+        match (self.join.phase, target) {
+            (Phase::FirstMember, Target::Member { .. }) => self.dial_first_member(now),
+            (Phase::Returning, _) => {
+                self.dial_members(now);
+                if self.dials.is_empty() {
+                    self.begin_anew(now);
+                }
+            }
+            _ => {}
         }
     }
 
@@ -136,6 +166,7 @@ impl Core {
 
     pub(super) fn join_step_timed_out(&mut self, now: Now) {
         match self.join.phase {
+            Phase::Returning => self.begin_anew(now),
             Phase::Seeking | Phase::Member => {}
             Phase::AskedGenesis | Phase::FirstMember => self.settle(now),
             Phase::Settling => self.arrive(now),

@@ -193,10 +193,12 @@ impl Core {
         }
         if direction == Direction::Outbound {
             self.addresses.learn(peer, remote, Trust::Proven, now.instant);
+            self.remembered.linked(peer, remote);
         } else {
             // It came from this host, and says that it listens at this port of it: it can only point at itself.
             for address in opening.listen.iter().filter(|address| address.ip() == remote.ip()) {
                 self.addresses.learn(peer, *address, Trust::Proven, now.instant);
+                self.remembered.linked(peer, *address);
             }
         }
         let renews = opening.renew || matches!(target, Some(Target::Renewal { .. }));
@@ -259,7 +261,10 @@ impl Core {
         let first = self.settings.retry_first;
         match &target {
             // Somebody else lives there now.
-            Target::Member { id, address } if reason == Reason::WrongIdentity => self.addresses.disprove(id, *address),
+            Target::Member { id, address } if reason == Reason::WrongIdentity => {
+                self.addresses.disprove(id, *address);
+                self.remembered.disproved(id, *address);
+            }
             // The link goes on as it is; its timer tries again.
             Target::Renewal { .. } => {}
             Target::Member { id, .. } if reason == Reason::PeerFull => {

@@ -24,6 +24,7 @@ mod past;
 mod peers;
 mod presence;
 mod reason;
+mod remembered;
 mod settings;
 mod standing;
 mod take_in;
@@ -42,6 +43,7 @@ pub use output::{CoreEvent, DialId, Direction, JoinStep, LinkId, Output, Target}
 pub use past::{Past, PastLog, Seen};
 pub use presence::{Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE, Presence, PresenceError};
 pub use reason::{Reason, ReasonCounts};
+pub use remembered::RememberedPeer;
 pub use settings::Settings;
 pub use standing::Offence;
 pub use take_in::{CoreAccess, take_in};

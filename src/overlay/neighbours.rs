@@ -70,6 +70,8 @@ impl Core {
         if self.join.may_spread() {
             self.dial_members(now);
             self.shed(now);
+        } else if self.seeks_in_vain() {
+            self.dial_members(now);
         }
         if self.needs_genesis()
             && let Some(place) = self.choose_genesis(now, |_| true)
@@ -82,10 +84,15 @@ impl Core {
 
     fn needs_genesis(&self) -> bool {
         let dialling = self.dials.values().any(|target| matches!(target, Target::Genesis(_)));
-        !dialling && self.is_alone()
+        !dialling && self.is_alone() && !self.join.is_returning()
     }
 
-    fn dial_members(&mut self, now: Now) {
+    /// No genesis node answers, but there are neighbours of former runs: both are tried for ever.
+    fn seeks_in_vain(&self) -> bool {
+        self.join.is_seeking() && self.has_remembered()
+    }
+
+    pub(super) fn dial_members(&mut self, now: Now) {
         while self.lacks_links() && self.dials.len() < DIALS_AT_ONCE {
             let Some(target) = self.choose_member(now) else {
                 self.ask_for_members(now);
@@ -171,7 +178,7 @@ impl Core {
         if self.needs_genesis() {
             self.genesis.iter().map(|genesis| genesis.not_before).min().map(&mut at_latest);
         }
-        if self.join.may_spread() && self.lacks_links() && self.dials.len() < DIALS_AT_ONCE {
+        if (self.join.may_spread() || self.seeks_in_vain()) && self.lacks_links() && self.dials.len() < DIALS_AT_ONCE {
             let (busy, is_alone) = (self.busy(), self.is_alone());
             let Core { own, settings, members, standing, .. } = self;
             let since = Instant::default();

@@ -7,7 +7,7 @@ use crate::envelope::{Envelope, EnvelopeId, Verified};
 use crate::identity::NodeId;
 use crate::wire::{Frame, GoodbyeCode};
 
-use super::{MemberState, Presence, Reason};
+use super::{MemberState, Presence, Reason, RememberedPeer};
 
 /// One link, as the host numbers them; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,6 +94,8 @@ pub enum Output {
         /// For how long.
         lifetime: Duration,
     },
+    /// Write down whom to go back to after a restart, in the place of what was written before.
+    Remember(Vec<RememberedPeer>),
     /// Tell whoever listens.
     Event(CoreEvent),
 }

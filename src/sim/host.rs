@@ -268,6 +268,7 @@ impl Simulation {
                     self.publish(place, title, presence.encode().into(), lifetime);
                 }
             }
+            Output::Remember(peers) => self.nodes[place].remembered = peers,
             Output::Event(event) => self.note_event(place, &event),
         }
     }

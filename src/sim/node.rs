@@ -11,7 +11,7 @@ use rand::rngs::ChaCha8Rng;
 use crate::envelope::{Open, Scheme, Signed};
 use crate::identity::{Identity, NetworkHash, NetworkName, NodeId};
 use crate::log::{LogInstance, MemoryLog};
-use crate::overlay::{Core, Instant, LinkId};
+use crate::overlay::{Core, Instant, LinkId, RememberedPeer};
 
 use super::SchemeKind;
 use super::network::{ConnectionId, Side};
@@ -31,6 +31,8 @@ pub(super) struct Node {
     pub(super) scheme: Box<dyn Scheme>,
     pub(super) life: u32,
     pub(super) running: Option<Running>,
+    /// Whom it would go back to, as the state file of a real node says.
+    pub(super) remembered: Vec<RememberedPeer>,
     pub(super) ticks: u64,
     pub(super) link_openings: u64,
     pub(super) presences: u64,
@@ -64,6 +66,7 @@ impl Node {
             scheme,
             life: 0,
             running: None,
+            remembered: Vec::new(),
             ticks: 0,
             link_openings: 0,
             presences: 0,

@@ -174,8 +174,16 @@ impl Simulation {
         Some(id)
     }
 
-    /// Starts a node that is down: a new core and an empty log, the same identity and address.
+    /// Starts a node that is down: a new core and an empty log, the same identity and address; all else is forgotten.
     pub fn restart(&mut self, node: usize) {
+        if let Some(state) = self.nodes.get_mut(node).filter(|state| state.running.is_none()) {
+            state.remembered.clear();
+        }
+        self.restart_remembering(node);
+    }
+
+    /// Starts a node that is down and still has its state file: it knows whom it was linked with.
+    pub fn restart_remembering(&mut self, node: usize) {
         if let Some(state) = self.nodes.get(node).filter(|state| state.running.is_none()) {
             self.queue.put(self.now, Event::Start(NodeRef { place: node, life: state.life }));
         }
@@ -362,6 +370,7 @@ impl Simulation {
         };
         let log = MemoryLog::new(Node::log_name(&mut self.rng), id, log::Settings::default());
         let mut core = Core::new(setup, now);
+        core.recall_peers(now, &self.nodes[node.place].remembered);
         core.start(now);
         self.nodes[node.place].running = Some(Running::new(core, log));
         self.digest.note(self.now, node.place, "start", id.as_bytes());

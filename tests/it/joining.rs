@@ -189,3 +189,28 @@ async fn plain_nodes_form_a_network_of_their_own() {
     assert_eq!(next_text(&mut chat).await, "open");
     assert_eq!(nodes[3].status().verifications, 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_with_a_dead_genesis_goes_back_through_remembered_peers() {
+    let folder = tempfile::tempdir().unwrap();
+    let genesis = node(1, &[]).await;
+    let address = genesis.address().unwrap();
+    let stays = node(2, std::slice::from_ref(&address)).await;
+    let start = || async {
+        let builder = SecureNode::builder("test".parse().unwrap(), identity(3)).overlay(Settings::local());
+        builder.genesis(address.clone()).state_folder(folder.path()).start().await.unwrap()
+    };
+    let returns = start().await;
+    joined(&[genesis.clone(), stays.clone(), returns.clone()]).await;
+    // A node in a folder writes its neighbours down at its next review at the latest, and when it stops.
+    returns.stop().await;
+    genesis.stop().await;
+    let returns = start().await;
+    until("it is linked with its former neighbour", &[&returns], || {
+        returns.links().iter().any(|link| link.peer == stays.id())
+    })
+    .await;
+    let mut chat = stays.subscribe("chat").unwrap();
+    returns.broadcast("chat", "back").await.unwrap();
+    assert_eq!(next_text(&mut chat).await, "back");
+}

@@ -365,3 +365,58 @@ fn links_get_new_keys_once_a_day_and_nothing_is_lost_meanwhile() {
         assert_eq!(sim.links(node).len(), 3);
     }
 }
+
+#[test]
+fn a_node_goes_back_to_its_former_neighbours_before_it_asks_a_genesis_node() {
+    for seed in 0..5 {
+        let mut sim = joined(Settings { nodes: 12, seed, ..Settings::default() });
+        sim.run_for(10 * SECOND);
+        // All genesis nodes are down, for ever.
+        sim.kill(0);
+        for node in [3, 7] {
+            sim.kill(node);
+        }
+        sim.run_for(10 * SECOND);
+        sim.broadcast(1, title(), "meanwhile").unwrap();
+        sim.run_for(SECOND);
+        for node in [3, 7] {
+            sim.restart_remembering(node);
+        }
+        assert!(
+            sim.run_until(|sim| [3, 7].iter().all(|node| sim.links(*node).len() >= 8), 5 * SECOND),
+            "seed {seed}: not back without a genesis node"
+        );
+        sim.run_for(5 * SECOND);
+        everybody_gets_everything_once(&mut sim, &[3, 7, 5], 2);
+    }
+}
+
+#[test]
+fn a_genesis_node_that_starts_again_goes_back_to_the_network_it_began() {
+    let mut sim = joined(Settings { nodes: 6, ..Settings::default() });
+    sim.run_for(10 * SECOND);
+    sim.kill(0);
+    sim.run_for(20 * SECOND);
+    sim.restart_remembering(0);
+    assert!(sim.run_until(|sim| sim.links(0).len() >= 5, 3 * SECOND));
+    everybody_gets_everything_once(&mut sim, &[0], 2);
+}
+
+#[test]
+fn whoever_remembers_only_what_is_gone_joins_as_if_new() {
+    for nodes in [8, 20] {
+        let mut sim = joined(Settings { nodes, ..Settings::default() });
+        sim.run_for(10 * SECOND);
+        // Of the network it knew nothing is left; another one grew meanwhile around the genesis node.
+        sim.kill(1);
+        (2..nodes / 2).for_each(|node| sim.vanish(node));
+        sim.run_for(30 * SECOND);
+        (nodes / 2..nodes).for_each(|node| sim.vanish(node));
+        sim.kill(0);
+        sim.restart(0);
+        sim.run_for(SECOND);
+        sim.restart_remembering(1);
+        assert!(sim.run_until(|sim| !sim.links(1).is_empty(), 30 * SECOND));
+        everybody_gets_everything_once(&mut sim, &[0, 1], 2);
+    }
+}

@@ -6,6 +6,7 @@
 //! contents, so that a node that starts knows quickly what it has seen.
 
 mod error;
+mod load;
 mod row;
 mod shelf;
 mod store;
@@ -83,19 +84,22 @@ impl DiskLog {
     ///
     /// # Errors
     /// If the file is in use, damaged, no log, or another network's; it is not touched then.
-    pub fn open(folder: &Path, opening: &Opening<'_>, remember: impl FnMut(&Remembered)) -> Result<Self, OpenLogError> {
+    pub fn open(
+        folder: &Path,
+        opening: &Opening<'_>,
+        remember: impl FnMut(&Remembered) + Send,
+    ) -> Result<Self, OpenLogError> {
         let new = Meta::new(opening.instance, opening.begin);
         let store = Store::open(&folder.join(Self::FILE), opening.version, &opening.network, &new)?;
         Self::start(store, opening, remember)
     }
 
-    fn start(store: Store, opening: &Opening<'_>, mut remember: impl FnMut(&Remembered)) -> Result<Self, OpenLogError> {
-        let mut shelf = Shelf::new(opening.own, opening.settings);
-        let meta = store.load(opening.version, &opening.network, &mut |position, row| {
-            if shelf.put_back(position, &row, opening.now) {
-                remember(&row.envelope);
-            }
-        })?;
+    fn start(
+        store: Store,
+        opening: &Opening<'_>,
+        remember: impl FnMut(&Remembered) + Send,
+    ) -> Result<Self, OpenLogError> {
+        let (mut shelf, meta) = load::load(&store, opening, remember)?;
         shelf.loaded(&meta, opening.now);
         let inner = Arc::new(Inner {
             instance: meta.instance,

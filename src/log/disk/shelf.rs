@@ -32,9 +32,9 @@ pub(super) enum Content {
     /// On disk alone.
     OnDisk,
     /// On disk, and here because it is new.
-    Recent(Verified<Envelope>),
+    Recent(Box<Verified<Envelope>>),
     /// Here alone: live only.
-    Live(Verified<Envelope>),
+    Live(Box<Verified<Envelope>>),
 }
 
 impl Content {
@@ -96,6 +96,11 @@ impl Shelf {
         self.floor
     }
 
+    /// So many rows of a former run follow.
+    pub(super) fn expect(&mut self, rows: usize) {
+        self.holdings.reserve(rows);
+    }
+
     /// Takes a row of a former run. Says whether its envelope could still come back.
     pub(super) fn put_back(&mut self, position: u64, row: &Row, now: Timestamp) -> bool {
         let envelope = &row.envelope;
@@ -110,13 +115,14 @@ impl Shelf {
         if row.is_held && !envelope.lifetime.is_live_only() {
             let size = usize::try_from(row.size).unwrap_or(usize::MAX);
             let (id, sender, time) = (envelope.id, envelope.sender, envelope.time);
-            self.holdings.put(position, Held { id, sender, time, expires, size, content: Content::OnDisk });
+            self.holdings.put_back(position, Held { id, sender, time, expires, size, content: Content::OnDisk });
         }
         true
     }
 
     /// All rows were put back.
     pub(super) fn loaded(&mut self, meta: &Meta, now: Timestamp) {
+        self.holdings.all_back();
         self.holdings.skip_to(meta.last);
         self.floor = meta.floor;
         self.expire(now);
@@ -188,7 +194,7 @@ impl Shelf {
     fn hold(&mut self, envelope: &Verified<Envelope>, since: Timestamp) -> u64 {
         let is_live_only = envelope.lifetime().is_live_only();
         let content = if is_live_only { Content::Live } else { Content::Recent };
-        let held = Held::new(envelope, self.settings.keep, since, content(envelope.clone()));
+        let held = Held::new(envelope, self.settings.keep, since, content(Box::new(envelope.clone())));
         let (time, size) = (held.time, held.size);
         let dies = dies(time, expires(time, envelope.lifetime(), self.settings.keep));
         let position = self.holdings.push(held);

@@ -9,8 +9,8 @@ use std::sync::{PoisonError, RwLock};
 
 use bytes::Bytes;
 use redb::{
-    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, StorageError, TableDefinition,
-    TableError,
+    Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, ReadableTableMetadata, StorageError,
+    TableDefinition, TableError,
 };
 use sha2::{Digest, Sha256};
 
@@ -64,6 +64,15 @@ pub(super) enum Dropped {
     Content(u64),
     /// All of it.
     Row(u64),
+}
+
+/// Who is told the rows when a log is opened.
+pub(super) trait Reader {
+    /// So many rows follow.
+    fn expect(&mut self, rows: u64);
+
+    /// The row at a position.
+    fn row(&mut self, position: u64, row: Row);
 }
 
 /// How the database is opened; tests open it in other places than a file.
@@ -123,16 +132,17 @@ impl Store {
         &self,
         version: Version,
         network: &NetworkHash,
-        each: &mut dyn FnMut(u64, Row),
+        reader: &mut impl Reader,
     ) -> Result<Meta, OpenLogError> {
-        guarded(|| Ok(self.load_all(version, network, each))).unwrap_or_else(|error| Err(damaged(&self.path, &error.0)))
+        guarded(|| Ok(self.load_all(version, network, reader)))
+            .unwrap_or_else(|error| Err(damaged(&self.path, &error.0)))
     }
 
     fn load_all(
         &self,
         version: Version,
         network: &NetworkHash,
-        each: &mut dyn FnMut(u64, Row),
+        reader: &mut impl Reader,
     ) -> Result<Meta, OpenLogError> {
         let broken = |error: Unusable| damaged(&self.path, &error.0);
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
@@ -140,12 +150,13 @@ impl Store {
         let read = database.begin_read().map_err(|error| broken(error.into()))?;
         let meta = meta_of(&self.path, &read, version, network)?;
         let rows = read.open_table(ROWS).map_err(|error| broken(error.into()))?;
+        reader.expect(rows.len().map_err(|error| broken(error.into()))?);
         for row in rows.range(0..).map_err(|error| broken(error.into()))? {
             let (position, row) = row.map_err(|error| broken(error.into()))?;
             let position = position.value();
             let row = Row::decode(position, row.value());
             let row = row.filter(|_| position <= meta.last);
-            each(position, row.ok_or_else(|| damaged(&self.path, "a row is not what was written"))?);
+            reader.row(position, row.ok_or_else(|| damaged(&self.path, "a row is not what was written"))?);
         }
         Ok(meta)
     }
