@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub(super) enum Case {
     /// W1: what one message at a time takes.
     Latency,
+    /// W1 with every node's log on disk.
+    LatencyDisk,
     /// W2 in a closed loop.
     FloodClosed,
     /// W2 as fast as it is taken.
@@ -20,6 +22,10 @@ pub(super) enum Case {
     Medium,
     /// W5: many join at once.
     Join,
+    /// W8: the log on disk.
+    Log,
+    /// A part of W8: a start with a log that is there.
+    LogStart,
 }
 
 /// How large a case is.
@@ -32,23 +38,34 @@ pub(super) struct Size {
 }
 
 impl Case {
-    pub(super) const ALL: [Case; 6] =
-        [Case::Latency, Case::FloodClosed, Case::FloodOpen, Case::Senders, Case::Medium, Case::Join];
+    /// Everything that can be asked for, in the order in which it is measured.
+    pub(super) const ALL: [Case; 8] = [
+        Case::Latency,
+        Case::LatencyDisk,
+        Case::FloodClosed,
+        Case::FloodOpen,
+        Case::Senders,
+        Case::Medium,
+        Case::Join,
+        Case::Log,
+    ];
 
     /// The workload's name, by which it is asked for.
     pub(super) fn workload(self) -> &'static str {
         match self {
-            Case::Latency => "W1",
+            Case::Latency | Case::LatencyDisk => "W1",
             Case::FloodClosed | Case::FloodOpen => "W2",
             Case::Senders => "W3",
             Case::Medium => "W4",
             Case::Join => "W5",
+            Case::Log | Case::LogStart => "W8",
         }
     }
 
     /// The workload's name and which form of it.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Case::LatencyDisk => "W1 disk",
             Case::FloodClosed => "W2 closed",
             Case::FloodOpen => "W2 open",
             other => other.workload(),
@@ -59,32 +76,42 @@ impl Case {
     pub(super) fn about(self) -> &'static str {
         match self {
             Case::Latency => "latency: one publisher, 20 messages of 1 KiB a second",
+            Case::LatencyDisk => "the same with every node's log on disk",
             Case::FloodClosed => "small flood: one publisher, 256 B, at most 64 not yet everywhere",
             Case::FloodOpen => "small flood: one publisher, 256 B, as fast as it is taken",
             Case::Senders => "many senders: all publish, 256 B, at most 64 in all not yet everywhere",
             Case::Medium => "medium: one publisher, 16 KiB, at most 64 not yet everywhere",
             Case::Join => "join: all at once through one genesis node",
+            Case::Log | Case::LogStart => "log: messages of 256 B of 16 senders, on disk",
         }
     }
 
     /// The numbers of nodes, if nothing is said.
     pub(super) fn nodes(self, quick: bool) -> &'static [usize] {
         match (self, quick) {
+            (Case::Log | Case::LogStart, _) => &[1],
             (Case::Join, true) => &[2, 6],
             (_, true) => &[4],
+            (Case::LatencyDisk, false) => &[8],
             (Case::Medium, false) => &[16],
             (Case::Join, false) => &[2, 100],
             (_, false) => &[8, 16, 32, 64],
         }
     }
 
+    /// Whether there are other numbers of nodes to choose.
+    pub(super) fn has_nodes(self) -> bool {
+        self.nodes(false) != [1]
+    }
+
     /// How many messages, and how large.
     pub(super) fn size(self, quick: bool) -> Size {
         let (bytes, messages, few) = match self {
-            Case::Latency => (1024, 200, 20),
+            Case::Latency | Case::LatencyDisk => (1024, 200, 20),
             Case::FloodClosed | Case::FloodOpen | Case::Senders => (256, 5_000, 200),
             Case::Medium => (16 << 10, 2_000, 50),
             Case::Join => (0, 0, 0),
+            Case::Log | Case::LogStart => (256, 1_000_000, 5_000),
         };
         Size { messages: if quick { few } else { messages }, bytes }
     }

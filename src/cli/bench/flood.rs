@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use super::super::Failure;
 use super::super::statistics::{percentile, ratio};
 use super::case::Case;
+use super::disk::Folder;
 use super::machine;
 use super::metric::*;
 use super::network::{Network, Totals};
@@ -22,10 +23,12 @@ const PACE: Duration = Duration::from_millis(50);
 
 /// Starts a network, sends the messages through it, and counts.
 pub(super) async fn run(job: &Job, round: &mut Round) -> Result<(), Failure> {
-    let network = Network::start(job.nodes, job.round, round).await?;
+    let folder = (job.case == Case::LatencyDisk).then(|| Folder::new(job)).transpose()?;
+    let network = Network::start(job.nodes, job.round, folder.as_ref().map(Folder::path), round).await?;
     let size = job.case.size(job.quick);
     let senders = if job.case == Case::Senders { job.nodes } else { 1 };
-    let window = if matches!(job.case, Case::FloodOpen | Case::Latency) { size.messages } else { WINDOW };
+    let is_paced = matches!(job.case, Case::Latency | Case::LatencyDisk);
+    let window = if job.case == Case::FloodOpen || is_paced { size.messages } else { WINDOW };
     let tally = Tally::new(job.nodes, size.messages, size.bytes, window, |number| number % senders);
     let applications = tally.attend(network.nodes())?;
     let verify_before = machine::verification()?;
@@ -34,7 +37,7 @@ pub(super) async fn run(job: &Job, round: &mut Round) -> Result<(), Failure> {
     let mut publishing = JoinSet::new();
     for (place, node) in network.nodes().iter().take(senders).enumerate() {
         let numbers = (place..size.messages).step_by(senders);
-        let pace = (job.case == Case::Latency).then_some(PACE);
+        let pace = is_paced.then_some(PACE);
         publishing.spawn(publish(node.clone(), tally.clone(), numbers.collect(), pace));
     }
     while let Some(published) = publishing.join_next().await {

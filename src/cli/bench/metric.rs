@@ -33,9 +33,17 @@ pub(super) const LINKS: Metric = metric("links_per_node", "links/node", 1);
 pub(super) const JOIN: Metric = metric("join_ms", "all joined, ms", 0);
 pub(super) const JOIN_CPU: Metric = metric("join_cpu_ms_per_node", "processor ms/node, joining", 1);
 pub(super) const MEMORY: Metric = metric("memory_kib_per_node", "memory/idle node, KiB", 0);
+pub(super) const APPENDS: Metric = metric("appends_per_s", "durable appends/s, in groups", 0);
+pub(super) const APPEND_P50: Metric = metric("append_p50_ms", "one append waited for, p50, ms", 2);
+pub(super) const APPEND_P99: Metric = metric("append_p99_ms", "one append waited for, p99, ms", 2);
+pub(super) const COLD_START: Metric = metric("cold_start_ms", "cold start, ms", 0);
+pub(super) const COLD_START_CPU: Metric = metric("cold_start_cpu_ms", "processor time of it, ms", 0);
+pub(super) const CRASH_START: Metric = metric("crash_start_ms", "cold start after a crash, ms", 0);
+pub(super) const LOG_MEMORY: Metric = metric("log_memory_mib", "memory of log and index, MiB", 0);
+pub(super) const LOG_FILE: Metric = metric("log_file_mib", "the file, MiB", 0);
 
 /// All of them, in the order of the tables.
-pub(super) const ALL: [Metric; 18] = [
+pub(super) const ALL: [Metric; 26] = [
     MESSAGES,
     DELIVERIES,
     CPU,
@@ -54,4 +62,12 @@ pub(super) const ALL: [Metric; 18] = [
     JOIN,
     JOIN_CPU,
     MEMORY,
+    APPENDS,
+    APPEND_P50,
+    APPEND_P99,
+    COLD_START,
+    COLD_START_CPU,
+    CRASH_START,
+    LOG_MEMORY,
+    LOG_FILE,
 ];

@@ -5,6 +5,7 @@
 
 mod case;
 mod curves;
+mod disk;
 mod flood;
 mod join;
 mod machine;
@@ -31,14 +32,14 @@ use round::{Job, Round};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  sealnet bench                           every workload, in a quarter of an hour
+  sealnet bench                           every workload; takes its time
   sealnet bench W2 W3 --nodes 8,16        two of them, in two sizes
   sealnet bench all --json --svg curves   an object for a program, and curves
   sealnet bench --quick                   some seconds: only whether it works
 
 Workloads: W1 latency, W2 small flood, W3 many senders, W4 medium messages,
-W5 joining. docs/performance.md says more. Exit status 0 says that every
-message arrived at every node, once and unaltered.")]
+W5 joining, W8 log on disk; docs/performance.md says more. Exit status 0 says
+that every message arrived at every node, once and unaltered.")]
 pub(super) struct Bench {
     /// Which workloads: W1, W2 … or all.
     #[arg(value_name = "WORKLOAD", default_value = "all")]
@@ -58,9 +59,9 @@ pub(super) struct Bench {
     /// Also write curves over the number of nodes into this folder.
     #[arg(long, value_name = "FOLDER")]
     svg: Option<PathBuf>,
-    /// Where logs on disk go while they are measured.
-    #[arg(long, value_name = "FOLDER", default_value_os_t = std::env::temp_dir())]
-    dir: PathBuf,
+    /// Where logs on disk go while they are measured: the disk it is decides [default: that of temporary files]
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
     /// One round, as this program asks itself for it.
     #[arg(long, hide = true, value_name = "JOB")]
     round: Option<String>,
@@ -79,14 +80,17 @@ impl Bench {
         cases.sort_unstable();
         cases.dedup();
         let rounds = self.rounds.map_or(if self.quick { 1 } else { 3 }, u64::from);
+        let folder = self.dir.clone().unwrap_or_else(std::env::temp_dir);
         let mut report = Report::new(self.quick);
         for case in cases {
             let nodes: Vec<usize> = match self.nodes.as_slice() {
-                [] => case.nodes(self.quick).into(),
-                nodes => nodes.iter().map(|nodes| usize::from(*nodes)).collect(),
+                nodes if !nodes.is_empty() && case.has_nodes() => {
+                    nodes.iter().map(|nodes| usize::from(*nodes)).collect()
+                }
+                _ => case.nodes(self.quick).into(),
             };
             for nodes in nodes {
-                let job = |round| Job { case, nodes, quick: self.quick, round, folder: self.dir.clone() };
+                let job = |round| Job { case, nodes, quick: self.quick, round, folder: folder.clone() };
                 let measured: Vec<Round> = (1..=rounds)
                     .map(|round| {
                         self.say(format_args!("{case}, {nodes} nodes, round {round} of {rounds}"));
@@ -134,6 +138,8 @@ fn one_round(job: &Job, out: &mut Out) -> Result<(), Failure> {
     block_on(async {
         match job.case {
             Case::Join => join::run(job, &mut round).await,
+            Case::Log => disk::run(job, &mut round, in_its_own_process).await,
+            Case::LogStart => disk::start(job, &mut round),
             _ => flood::run(job, &mut round).await,
         }
     })?;

@@ -1,5 +1,6 @@
 //! Nodes with full security in this process, over TCP on loopback.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -38,16 +39,21 @@ pub(super) struct Totals {
 }
 
 impl Network {
-    /// Starts `count` nodes at once, which join through the first. Notes how long that took, and what a node costs.
-    pub(super) async fn start(count: usize, seed: u64, round: &mut Round) -> Result<Network, Failure> {
+    /// Starts `count` nodes at once, which join through the first; with their logs in `logs`, or in memory. Notes how long that took, and what a node costs.
+    pub(super) async fn start(
+        count: usize,
+        seed: u64,
+        logs: Option<&Path>,
+        round: &mut Round,
+    ) -> Result<Network, Failure> {
         let name: NetworkName = "bench".parse()?;
         let memory = machine::resident();
         let (start, worked) = (Instant::now(), machine::processor_time());
-        let genesis = builder(&name, seed, 0).start().await?;
+        let genesis = builder(&name, seed, 0, logs).start().await?;
         let address = genesis.address().ok_or_else(|| Failure::said("the genesis node does not listen"))?;
         let mut starting = JoinSet::new();
         for place in 1..count {
-            let builder = builder(&name, seed, place).genesis(address.clone());
+            let builder = builder(&name, seed, place, logs).genesis(address.clone());
             starting.spawn(async move { (place, builder.start().await) });
         }
         let mut started = starting.join_all().await;
@@ -134,12 +140,21 @@ impl Network {
     }
 }
 
-fn builder(name: &NetworkName, seed: u64, place: usize) -> crate::node::Builder<crate::node::Secure> {
+fn builder(
+    name: &NetworkName,
+    seed: u64,
+    place: usize,
+    logs: Option<&Path>,
+) -> crate::node::Builder<crate::node::Secure> {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_be_bytes());
     bytes[8..16].copy_from_slice(&(place as u64).to_be_bytes());
-    SecureNode::builder(name.clone(), Identity::from_seed(&bytes))
+    let builder = SecureNode::builder(name.clone(), Identity::from_seed(&bytes))
         .listen(([127, 0, 0, 1], 0).into())
         .overlay(Settings::local())
-        .seed(bytes)
+        .seed(bytes);
+    match logs {
+        Some(folder) => builder.log_folder(folder.join(place.to_string())),
+        None => builder,
+    }
 }
