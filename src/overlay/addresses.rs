@@ -1,7 +1,7 @@
 //! Where members may be reached, how far that is to be believed, and when it is worth another try.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use rand::rngs::ChaCha8Rng;
@@ -9,6 +9,7 @@ use rand::seq::IndexedRandom;
 
 use crate::identity::NodeId;
 
+use super::ranges::is_countable;
 use super::{Instant, Settings};
 
 /// How long a proof of an address holds.
@@ -48,7 +49,16 @@ struct Address {
 pub(super) struct Addresses {
     members: BTreeMap<NodeId, BTreeMap<SocketAddr, Address>>,
     next_hint: Instant,
+    /// Where a mere hint was dialled within the hour, where ranges are limited.
+    hinted: BTreeMap<IpAddr, Instant>,
 }
+
+/// The shortest time between two dials at an address that nobody vouched for, whoever is said to be there.
+const HINT_AGAIN: Duration = Duration::from_secs(3600);
+
+/// Addresses of mere hints that are remembered as dialled. Above it no hint is dialled: at one in ten seconds nobody honest
+/// comes near.
+const HINTED: usize = 1024;
 
 impl Addresses {
     /// Notes that `member` is said to be at `address`.
@@ -119,12 +129,17 @@ impl Addresses {
         rng: &mut ChaCha8Rng,
         wanted: &impl Wanted,
     ) -> Option<(NodeId, SocketAddr)> {
+        if self.hinted.len() >= HINTED {
+            self.hinted.retain(|_, last| now.since(*last) < HINT_AGAIN);
+        }
         let mut ready: BTreeMap<Tier, Vec<(NodeId, SocketAddr)>> = BTreeMap::new();
         let mut others_than_full = false;
         for (member, known) in self.members.iter().filter(|(member, _)| wanted.may_be_dialled(member)) {
             let tier = |known: &Address| tier_of(known, wanted.is_full(member), now);
             others_than_full |= known.values().any(|known| tier(known) != Tier::Full);
-            let now_possible = known.iter().filter(|(_, known)| known.not_before <= now);
+            let now_possible = known.iter().filter(|(at, known)| {
+                known.not_before <= now && wanted.may_be_dialled_at(at) && self.may_hint(known, at, settings, now)
+            });
             if let Some((at, best)) = now_possible.max_by_key(|(_, known)| known.trust) {
                 ready.entry(tier(best)).or_default().push((*member, *at));
             }
@@ -136,19 +151,43 @@ impl Addresses {
             ready.remove(&Tier::Full);
         }
         let (tier, candidates) = ready.first_key_value()?;
+        let chosen = candidates.sample(rng, 2).min_by_key(|(member, _)| wanted.links(member)).copied()?;
         if *tier == Tier::Hint {
             self.next_hint = now + settings.hint_every;
+            if settings.limit_ranges && is_countable(&chosen.1) {
+                self.hinted.insert(chosen.1.ip(), now);
+            }
         }
-        candidates.sample(rng, 2).min_by_key(|(member, _)| wanted.links(member)).copied()
+        Some(chosen)
+    }
+
+    /// Whether an address may be dialled for what is known of it: no IP address is dialled twice in an hour because of mere
+    /// hearsay, or a lie told to many would make many knock at one door.
+    fn may_hint(&self, known: &Address, at: &SocketAddr, settings: &Settings, now: Instant) -> bool {
+        known.trust > Trust::Hint || self.hint_again(known, at, settings) <= now
+    }
+
+    /// When an address that nobody vouched for may be dialled as far as it alone goes.
+    fn hint_again(&self, known: &Address, at: &SocketAddr, settings: &Settings) -> Instant {
+        if !settings.limit_ranges || !is_countable(at) {
+            return known.not_before;
+        }
+        match self.hinted.get(&at.ip()) {
+            Some(last) => *last + HINT_AGAIN,
+            None if self.hinted.len() >= HINTED => self.next_hint + HINT_AGAIN,
+            None => known.not_before,
+        }
     }
 
     /// When [`choose`](Self::choose) may have somebody to offer, if it has nobody now.
-    pub(super) fn next_try(&self, now: Instant, wanted: &impl Wanted) -> Option<Instant> {
+    pub(super) fn next_try(&self, now: Instant, settings: &Settings, wanted: &impl Wanted) -> Option<Instant> {
         let mut next: BTreeMap<Tier, Instant> = BTreeMap::new();
         for (member, known) in self.members.iter().filter(|(member, _)| wanted.may_be_dialled(member)) {
-            for known in known.values() {
+            // A range that is being dialled is free again when that dial ends, which is looked at then.
+            for (at, known) in known.iter().filter(|(at, _)| wanted.may_be_dialled_at(at)) {
                 let tier = tier_of(known, wanted.is_full(member), now);
-                let at = if tier == Tier::Hint { known.not_before.max(self.next_hint) } else { known.not_before };
+                let hint = || self.next_hint.max(self.hint_again(known, at, settings));
+                let at = if tier == Tier::Hint { known.not_before.max(hint()) } else { known.not_before };
                 let earliest = next.entry(tier).or_insert(at);
                 *earliest = at.min(*earliest);
             }
@@ -164,6 +203,8 @@ impl Addresses {
 pub(super) trait Wanted {
     /// Whether it may be dialled at all.
     fn may_be_dialled(&self, member: &NodeId) -> bool;
+    /// Whether an address of it may be dialled now.
+    fn may_be_dialled_at(&self, address: &SocketAddr) -> bool;
     /// How many links it has, as far as it says.
     fn links(&self, member: &NodeId) -> usize;
     /// Whether it says that it has as many as it may.
@@ -207,6 +248,11 @@ mod tests {
         SocketAddr::from(([127, 0, 0, 1], n))
     }
 
+    /// One machine each.
+    fn elsewhere(n: u8) -> SocketAddr {
+        SocketAddr::from(([10, 0, 0, n], 7400))
+    }
+
     fn at(secs: u64) -> Instant {
         Instant::at(Duration::from_secs(secs))
     }
@@ -221,6 +267,9 @@ mod tests {
     impl Wanted for All {
         fn may_be_dialled(&self, member: &NodeId) -> bool {
             *member != self.but
+        }
+        fn may_be_dialled_at(&self, _: &SocketAddr) -> bool {
+            true
         }
         fn links(&self, _: &NodeId) -> usize {
             0
@@ -242,7 +291,7 @@ mod tests {
         let (mut addresses, mut rng) = (Addresses::default(), ChaCha8Rng::from_seed([0; 32]));
         let settings = Settings::wan();
         for n in 1..=3 {
-            addresses.learn(id(n), address(n.into()), Trust::Hint, at(0));
+            addresses.learn(id(n), elsewhere(n), Trust::Hint, at(0));
         }
         addresses.learn(id(9), address(9), Trust::Vouched, at(0));
         let mut choose = |addresses: &mut Addresses, secs, skip: u8| {
@@ -251,7 +300,7 @@ mod tests {
         assert_eq!(choose(&mut addresses, 0, 0), Some(id(9)));
         assert!(choose(&mut addresses, 0, 9).is_some());
         assert_eq!(choose(&mut addresses, 9, 9), None);
-        assert_eq!(addresses.next_try(at(9), &but(9)), Some(at(10)));
+        assert_eq!(addresses.next_try(at(9), &settings, &but(9)), Some(at(10)));
         assert!(choose(&mut addresses, 10, 9).is_some());
     }
 
@@ -269,10 +318,33 @@ mod tests {
         assert_eq!(choose(&mut addresses, 100, &says_so(&[], false)), Some(id(1)));
         addresses.failed(&id(1), address(1), &settings, at(100));
         assert_eq!(choose(&mut addresses, 101, &says_so(&[], false)), None, "the other comes back in a moment");
-        assert_eq!(addresses.next_try(at(101), &says_so(&[], false)), Some(at(102)));
+        assert_eq!(addresses.next_try(at(101), &settings, &says_so(&[], false)), Some(at(102)));
         assert_eq!(choose(&mut addresses, 101, &says_so(&[], true)), Some(id(2)), "better than nobody");
         assert_eq!(choose(&mut addresses, 101, &says_so(&[1], false)), Some(id(2)), "all are full");
         assert_eq!(choose(&mut addresses, 601, &says_so(&[1], false)), Some(id(2)), "room may have come");
+    }
+
+    #[test]
+    fn hearsay_leads_to_one_host_once_an_hour_whoever_is_said_to_be_there() {
+        let (mut addresses, mut rng) = (Addresses::default(), ChaCha8Rng::from_seed([0; 32]));
+        let settings = Settings::wan();
+        for n in 1..=200 {
+            addresses.learn(id(n), SocketAddr::new(elsewhere(7).ip(), n.into()), Trust::Hint, at(0));
+        }
+        let (mut dials, mut now) = (0, at(0));
+        while now < at(2 * 3600) {
+            match addresses.choose(now, &settings, &mut rng, &but(0)) {
+                Some((member, address)) => {
+                    dials += 1;
+                    addresses.failed(&member, address, &settings, now);
+                }
+                None => now = addresses.next_try(now, &settings, &but(0)).unwrap().max(now + Duration::from_millis(1)),
+            }
+        }
+        assert_eq!(dials, 2);
+        // Whom a neighbour vouches for is dialled at once, there too.
+        addresses.learn(id(201), SocketAddr::new(elsewhere(7).ip(), 9), Trust::Vouched, at(7200));
+        assert_eq!(addresses.choose(at(7200), &settings, &mut rng, &but(0)).map(|(member, _)| member), Some(id(201)));
     }
 
     #[test]
@@ -281,14 +353,14 @@ mod tests {
         addresses.learn(id(1), address(1), Trust::Vouched, at(0));
         for pause in [2, 4, 8, 16, 32, 60, 60] {
             addresses.failed(&id(1), address(1), &settings, at(0));
-            assert_eq!(addresses.next_try(at(0), &but(0)), Some(at(pause)));
+            assert_eq!(addresses.next_try(at(0), &settings, &but(0)), Some(at(pause)));
         }
         addresses.learn(id(1), address(1), Trust::Proven, at(1));
-        assert_eq!(addresses.next_try(at(1), &but(0)), Some(at(1)));
+        assert_eq!(addresses.next_try(at(1), &settings, &but(0)), Some(at(1)));
         assert_eq!(addresses.proven(&id(1), at(86_400)).count(), 1);
         assert_eq!(addresses.proven(&id(1), at(86_401)).count(), 0);
         addresses.disprove(&id(1), address(1));
-        assert_eq!(addresses.next_try(at(1), &but(0)), None);
+        assert_eq!(addresses.next_try(at(1), &settings, &but(0)), None);
     }
 
     #[test]

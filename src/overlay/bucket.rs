@@ -21,6 +21,30 @@ impl TokenBucket {
 
     /// Takes one token, if there is one.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
+        self.take_many(now, 1)
+    }
+
+    /// Takes so many tokens, if there are as many. At most a full bucket is asked of anybody.
+    pub(crate) fn take_many(&mut self, now: Instant, count: u32) -> bool {
+        let has_them = self.has(now, count);
+        if has_them {
+            self.tokens -= count.min(self.burst);
+        }
+        has_them
+    }
+
+    /// Whether it holds so many tokens, or all it can hold.
+    pub(crate) fn has(&mut self, now: Instant, count: u32) -> bool {
+        self.gain(now);
+        self.tokens >= count.min(self.burst)
+    }
+
+    /// Whether it holds all it can hold.
+    pub(crate) fn is_full(&mut self, now: Instant) -> bool {
+        self.has(now, self.burst)
+    }
+
+    fn gain(&mut self, now: Instant) {
         let gained = now.since(self.counted).as_nanos().checked_div(self.every.as_nanos());
         let gained = gained.map_or(u32::MAX, |gained| u32::try_from(gained).unwrap_or(u32::MAX));
         if gained >= self.burst - self.tokens {
@@ -29,9 +53,6 @@ impl TokenBucket {
             self.tokens += gained;
             self.counted = self.counted + self.every * gained;
         }
-        let has_one = self.tokens > 0;
-        self.tokens -= u32::from(has_one);
-        has_one
     }
 }
 
@@ -49,6 +70,9 @@ mod tests {
         assert_eq!(taken(&mut bucket, 25), 2);
         assert_eq!(taken(&mut bucket, 30), 1, "the half token of 25 ms was not lost");
         assert_eq!(taken(&mut bucket, 1_000_000), 3);
+        assert!(bucket.is_full(at(2_000_000)) && bucket.take_many(at(2_000_000), 2));
+        assert!(!bucket.is_full(at(2_000_000)) && !bucket.take_many(at(2_000_000), 2));
+        assert!(!bucket.has(at(2_000_010), 3) && bucket.take_many(at(2_000_020), 99), "never more than it can hold");
         let mut unlimited = TokenBucket::new(1, Duration::ZERO, at(0));
         assert_eq!(taken(&mut unlimited, 0), 10);
     }

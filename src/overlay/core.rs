@@ -12,6 +12,7 @@ use crate::identity::NodeId;
 
 use super::addresses::Addresses;
 use super::asking::Asking;
+use super::budget::SenderBudgets;
 use super::index::Index;
 use super::join::Join;
 use super::links::Link;
@@ -64,6 +65,7 @@ pub struct Core {
     pub(super) genesis: Vec<Genesis>,
     pub(super) join: Join,
     pub(super) remembered: RememberedPeers,
+    pub(super) budgets: SenderBudgets,
     pub(super) counts: ReasonCounts,
     pub(super) stopping: bool,
     pub(super) own_addresses: BTreeSet<SocketAddr>,
@@ -154,6 +156,7 @@ impl Core {
             genesis: genesis.map(|id| Genesis { id, failures: 0, not_before: now.instant }).collect(),
             join: Join::default(),
             remembered: RememberedPeers::default(),
+            budgets: SenderBudgets::default(),
             counts: ReasonCounts::default(),
             stopping: false,
             own_addresses: setup.addresses.into_iter().collect(),
@@ -324,6 +327,7 @@ impl Core {
             self.event(CoreEvent::Member { id, state });
         }
         self.remember_peers();
+        self.review_budgets(now);
         self.maintain(now);
     }
 

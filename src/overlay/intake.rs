@@ -223,7 +223,10 @@ impl Core {
             return None;
         }
         self.index.claim(&envelope, self.settings.keep);
-        if let Err(reason) = self.admits(&envelope, &content) {
+        let is_flooded = !(asked || vouched);
+        let in_budget = !is_flooded || self.charge_sender(now, &envelope, &content);
+        let admitted = if in_budget { self.admits(&envelope, &content) } else { Err(Reason::Shed) };
+        if let Err(reason) = admitted {
             self.counts.count(reason);
             self.index.judge(&envelope.id(), Judgement::Refused);
             if vouched {

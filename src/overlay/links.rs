@@ -12,6 +12,7 @@ use super::asking::Served;
 use super::bucket::TokenBucket;
 use super::core::Timer;
 use super::output::{CoreEvent, DialId, Direction, LinkId, Output, Target};
+use super::ranges::{Range, is_countable};
 use super::standing::Offence;
 use super::{Core, Instant, Now, Reason, TIME_TOLERANCE};
 
@@ -101,6 +102,9 @@ pub struct Refused {
     pub goodbye: Option<GoodbyeCode>,
 }
 
+/// Inbound links from one range of addresses, where ranges are limited.
+const INBOUND_PER_RANGE: usize = 8;
+
 impl Core {
     /// Whether a connection with `peer` may become a link at all; asked as soon as its name is proven.
     ///
@@ -149,7 +153,8 @@ impl Core {
         match twins[..] {
             [] => {
                 let inbound = self.links.values().filter(|link| link.direction == Direction::Inbound).count();
-                if opening.direction == Direction::Inbound && inbound >= self.settings.inbound_links {
+                let is_full = inbound >= self.settings.inbound_links || self.is_crowded(&opening.remote);
+                if opening.direction == Direction::Inbound && is_full {
                     return Err(Refused { reason: Reason::Full, goodbye: Some(GoodbyeCode::Full) });
                 }
                 Ok(())
@@ -176,6 +181,18 @@ impl Core {
             }
             _ => duplicate,
         }
+    }
+
+    /// Whether as many inbound links as one party may have come from this address or its range. Those that are there stay:
+    /// nobody can push them out with more of its own.
+    fn is_crowded(&self, remote: &SocketAddr) -> bool {
+        if !is_countable(remote) {
+            return false;
+        }
+        let inbound = self.links.values().filter(|link| link.direction == Direction::Inbound);
+        let count = |same: &dyn Fn(&SocketAddr) -> bool| inbound.clone().filter(|link| same(&link.remote)).count();
+        count(&|at| at.ip() == remote.ip()) >= self.settings.inbound_per_address
+            || (self.settings.limit_ranges && count(&|at| Range::of(at) == Range::of(remote)) >= INBOUND_PER_RANGE)
     }
 
     fn add_link(&mut self, now: Now, opening: &Opening, target: Option<Target>) {

@@ -10,6 +10,7 @@
 mod addresses;
 mod asking;
 mod bucket;
+mod budget;
 mod core;
 mod index;
 mod intake;
@@ -23,6 +24,7 @@ mod output;
 mod past;
 mod peers;
 mod presence;
+mod ranges;
 mod reason;
 mod remembered;
 mod settings;

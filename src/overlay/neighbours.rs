@@ -1,6 +1,7 @@
 //! Whom to be linked with: dial below the target, shed above the limit, announce what changed.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rand::seq::IteratorRandom;
@@ -13,6 +14,7 @@ use super::core::Timer;
 use super::members::Members;
 use super::output::{Direction, LinkId, Output, Target};
 use super::presence::LinkName;
+use super::ranges::{Range, is_countable, is_dialable, is_public};
 use super::standing::Standing;
 use super::{Core, Instant, Now, Presence, Reason, Settings};
 
@@ -36,6 +38,8 @@ struct Candidates<'a> {
     is_alone: bool,
     settings: &'a Settings,
     members: &'a Members,
+    /// Ranges that are being dialled, where ranges are limited.
+    dialled: BTreeSet<Range>,
     standing: &'a Standing,
     since: Instant,
     now: Instant,
@@ -45,6 +49,10 @@ impl Wanted for Candidates<'_> {
     fn may_be_dialled(&self, member: &NodeId) -> bool {
         let known = self.members.known_before(member, self.since);
         member != self.own && !known && !self.busy.contains(member) && !self.standing.is_barred(member, self.now)
+    }
+
+    fn may_be_dialled_at(&self, address: &SocketAddr) -> bool {
+        !is_countable(address) || !self.dialled.contains(&Range::of(address))
     }
 
     fn links(&self, member: &NodeId) -> usize {
@@ -119,15 +127,25 @@ impl Core {
 
     /// The same among those of whom this node first heard at `since` or later.
     pub(super) fn choose_newer(&mut self, now: Now, since: Instant) -> Option<Target> {
-        let (busy, is_alone) = (self.busy(), self.is_alone());
+        let (busy, dialled, is_alone) = (self.busy(), self.dialled_ranges(), self.is_alone());
         let Core { own, settings, members, standing, .. } = self;
-        let wanted = Candidates { own, busy, is_alone, settings, members, standing, since, now: now.instant };
+        let wanted = Candidates { own, busy, dialled, is_alone, settings, members, standing, since, now: now.instant };
         let chosen = self.addresses.choose(now.instant, settings, &mut self.rng, &wanted);
         chosen.map(|(id, address)| Target::Member { id, address })
     }
 
     fn is_alone(&self) -> bool {
         self.links.values().all(|link| link.closing)
+    }
+
+    /// The ranges of addresses that are being dialled, where that matters.
+    fn dialled_ranges(&self) -> BTreeSet<Range> {
+        let dialled = self.dials.values().filter(|_| self.settings.limit_ranges);
+        let members = dialled.filter_map(|target| match target {
+            Target::Member { address, .. } => Some(Range::of(address)),
+            Target::Renewal { .. } | Target::Genesis(_) => None,
+        });
+        members.collect()
     }
 
     /// Who is linked already, or being dialled.
@@ -179,11 +197,12 @@ impl Core {
             self.genesis.iter().map(|genesis| genesis.not_before).min().map(&mut at_latest);
         }
         if (self.join.may_spread() || self.seeks_in_vain()) && self.lacks_links() && self.dials.len() < DIALS_AT_ONCE {
-            let (busy, is_alone) = (self.busy(), self.is_alone());
+            let (busy, dialled, is_alone) = (self.busy(), self.dialled_ranges(), self.is_alone());
             let Core { own, settings, members, standing, .. } = self;
             let since = Instant::default();
-            let wanted = Candidates { own, busy, is_alone, settings, members, standing, since, now: now.instant };
-            self.addresses.next_try(now.instant, &wanted).map(&mut at_latest);
+            let wanted =
+                Candidates { own, busy, dialled, is_alone, settings, members, standing, since, now: now.instant };
+            self.addresses.next_try(now.instant, settings, &wanted).map(&mut at_latest);
         }
         if let Some(next) = next {
             // Never at once: whatever is due now was tried just before.
@@ -252,7 +271,10 @@ impl Core {
     /// Learns where a member says it is. `vouched`: a neighbour stands for it.
     pub(super) fn learn_addresses(&mut self, now: Now, member: NodeId, presence: &Presence, vouched: bool) {
         let trust = if vouched { Trust::Vouched } else { Trust::Hint };
-        for address in &presence.addresses {
+        // Seen from out there, such an address is some other machine, or this one.
+        let is_out_there = self.own_addresses.iter().any(is_public);
+        let worth = |address: &&SocketAddr| if is_out_there { is_public(address) } else { is_dialable(address) };
+        for address in presence.addresses.iter().filter(worth) {
             self.addresses.learn(member, *address, trust, now.instant);
         }
     }

@@ -36,6 +36,8 @@ pub enum Reason {
     BadContent,
     /// The sender has as many ids in the index as one sender may.
     SenderOverShare,
+    /// Its sender had more flooded than one sender may. It may be fetched later.
+    Shed,
     /// The table it would go into is full.
     TableFull,
     /// The log does not take it: the disk is full, broken or too slow. It may come again.
@@ -100,7 +102,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the list above.
-    pub const ALL: [Reason; 41] = [
+    pub const ALL: [Reason; 42] = [
         Reason::BadEnvelope,
         Reason::BadSignature,
         Reason::KnownBad,
@@ -113,6 +115,7 @@ impl Reason {
         Reason::Superseded,
         Reason::BadContent,
         Reason::SenderOverShare,
+        Reason::Shed,
         Reason::TableFull,
         Reason::LogFull,
         Reason::Stopping,
@@ -159,6 +162,7 @@ impl Reason {
             Reason::Superseded => "superseded",
             Reason::BadContent => "bad-content",
             Reason::SenderOverShare => "sender-over-share",
+            Reason::Shed => "shed",
             Reason::TableFull => "table-full",
             Reason::LogFull => "log-full",
             Reason::Stopping => "stopping",

@@ -21,6 +21,15 @@ pub struct Settings {
     pub announce_every: Duration,
     /// How soon a change of links is announced.
     pub announce_within: Duration,
+    /// How many links others may open to this node from one address; addresses of this machine itself do not count.
+    pub inbound_per_address: usize,
+    /// Whether whole ranges of addresses (/24, /48) are limited: 8 inbound links each, one dial at a time, an hour between
+    /// two dials at an address that nobody vouched for. It bounds what somebody with many addresses can do, and what lies
+    /// can cause; say no where many members share a range, as in a classroom.
+    pub limit_ranges: bool,
+    /// Whether one sender may have 50 envelopes and 1 MiB a second flooded, 1,000 and 8 MiB at once, and no more. Others
+    /// fetch the rest later. Say no where applications send as much as they can.
+    pub limit_senders: bool,
     /// The shortest time between two dials of addresses that nobody vouched for.
     pub hint_every: Duration,
     /// The first pause before an address is tried again; doubles with every failure.
@@ -57,6 +66,9 @@ impl Settings {
             dead_after: Duration::from_secs(10),
             announce_every: Duration::from_secs(1),
             announce_within: Duration::from_millis(200),
+            inbound_per_address: 4,
+            limit_ranges: false,
+            limit_senders: false,
             hint_every: Duration::ZERO,
             retry_first: Duration::from_millis(200),
             retry_most: Duration::from_secs(5),
@@ -75,6 +87,7 @@ impl Settings {
     pub fn lan() -> Self {
         Settings {
             inbound_links: 32,
+            limit_senders: true,
             hint_every: Duration::from_secs(1),
             retry_first: Duration::from_secs(1),
             retry_most: Duration::from_secs(30),
@@ -99,6 +112,7 @@ impl Settings {
             ask_every: Duration::from_secs(10),
             unreachable_after: Duration::from_secs(30),
             publish_links: false,
+            limit_ranges: true,
             ..Settings::lan()
         }
     }

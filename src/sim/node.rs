@@ -90,8 +90,9 @@ impl Running {
     }
 }
 
-/// Every node has an address of its own in 10.0.0.0/8, as on a private site.
+/// Every node has an address of its own in 10.0.0.0/8, as on a private site; neighbours in number are no neighbours in
+/// range.
 fn ip_of(place: usize) -> IpAddr {
     let [_, a, b, c] = (place as u32 + 1).to_be_bytes();
-    IpAddr::V4(Ipv4Addr::new(10, a, b, c))
+    IpAddr::V4(Ipv4Addr::new(10, c, b, a))
 }

@@ -133,3 +133,49 @@ fn a_leave_lives_as_long_as_the_presence_it_ends() {
     let node = Alone::new();
     assert_eq!(node.core.leave_lifetime(), Duration::from_secs(600));
 }
+
+#[test]
+fn what_is_heard_of_loopback_private_and_multicast_addresses_is_not_dialled() {
+    let hidden = [
+        "127.0.0.1:1",
+        "10.9.9.9:1",
+        "192.168.1.1:1",
+        "169.254.1.1:1",
+        "224.0.0.1:1",
+        "[::ffff:127.0.0.1]:1",
+        "[fe80::1]:1",
+    ];
+    let hidden = hidden.map(|at| at.parse::<SocketAddr>().unwrap());
+    let dialled = |own: SocketAddr| -> BTreeSet<SocketAddr> {
+        let mut node = Alone::with(Settings::local());
+        let now = node.now();
+        node.core.own_addresses.clear();
+        node.core.add_own_address(now, own);
+        let link = node.linked(1);
+        for (n, at) in (10..).zip(hidden) {
+            node.take_in(link, &presence(n, 1, &[at]));
+        }
+        let dials = node.wait(60_000).into_iter().filter_map(|(_, output)| match output {
+            Output::Dial { target: Target::Member { address, .. }, .. } => Some(address),
+            _ => None,
+        });
+        dials.collect()
+    };
+    assert!(dialled("9.9.9.9:7400".parse().unwrap()).is_empty());
+    // On a site of its own a node dials its likes; what leads to nobody, nowhere.
+    let inside = dialled(address(0));
+    assert!(inside.contains(&hidden[1]) && !inside.contains(&hidden[4]), "{inside:?}");
+}
+
+#[test]
+fn a_hundred_inbound_links_from_one_range_leave_room_for_others() {
+    let mut node = Alone::with(Settings::wan());
+    let mut from = |n: u8, ip: [u8; 4]| {
+        let opening = Opening { remote: SocketAddr::from((ip, 50_000)), ..node.opening(n, Direction::Inbound) };
+        node.core.link_opened(node.now(), opening).map_err(|refused| refused.reason)
+    };
+    let one_range = (1..=100).filter(|n| from(*n, [203, 0, 113, *n]).is_ok()).count();
+    let one_address = (101..=150).filter(|n| from(*n, [198, 51, 100, 7]).is_ok()).count();
+    assert_eq!((one_range, one_address), (8, 4));
+    assert_eq!(from(200, [192, 0, 2, 1]), Ok(()));
+}

@@ -2,6 +2,7 @@
 
 mod asking;
 mod blame;
+mod budgets;
 mod links;
 mod members;
 mod tickets;
