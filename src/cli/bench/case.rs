@@ -22,6 +22,10 @@ pub(super) enum Case {
     Medium,
     /// W5: many join at once.
     Join,
+    /// W6: the most recent are missing.
+    RepairRecent,
+    /// W6: some at random are missing.
+    RepairScattered,
     /// W8: the log on disk.
     Log,
     /// A part of W8: a start with a log that is there.
@@ -39,7 +43,7 @@ pub(super) struct Size {
 
 impl Case {
     /// Everything that can be asked for, in the order in which it is measured.
-    pub(super) const ALL: [Case; 8] = [
+    pub(super) const ALL: [Case; 10] = [
         Case::Latency,
         Case::LatencyDisk,
         Case::FloodClosed,
@@ -47,6 +51,8 @@ impl Case {
         Case::Senders,
         Case::Medium,
         Case::Join,
+        Case::RepairRecent,
+        Case::RepairScattered,
         Case::Log,
     ];
 
@@ -58,6 +64,7 @@ impl Case {
             Case::Senders => "W3",
             Case::Medium => "W4",
             Case::Join => "W5",
+            Case::RepairRecent | Case::RepairScattered => "W6",
             Case::Log | Case::LogStart => "W8",
         }
     }
@@ -68,6 +75,8 @@ impl Case {
             Case::LatencyDisk => "W1 disk",
             Case::FloodClosed => "W2 closed",
             Case::FloodOpen => "W2 open",
+            Case::RepairRecent => "W6 recent",
+            Case::RepairScattered => "W6 scattered",
             other => other.workload(),
         }
     }
@@ -82,6 +91,8 @@ impl Case {
             Case::Senders => "many senders: all publish, 256 B, at most 64 in all not yet everywhere",
             Case::Medium => "medium: one publisher, 16 KiB, at most 64 not yet everywhere",
             Case::Join => "join: all at once through one genesis node",
+            Case::RepairRecent => "repair: a node comes back without the most recent tenth",
+            Case::RepairScattered => "repair: a node comes back without a tenth, at random",
             Case::Log | Case::LogStart => "log: messages of 256 B of 16 senders, on disk",
         }
     }
@@ -90,6 +101,8 @@ impl Case {
     pub(super) fn nodes(self, quick: bool) -> &'static [usize] {
         match (self, quick) {
             (Case::Log | Case::LogStart, _) => &[1],
+            (Case::RepairRecent | Case::RepairScattered, true) => &[3],
+            (Case::RepairRecent | Case::RepairScattered, false) => &[4],
             (Case::Join, true) => &[2, 6],
             (_, true) => &[4],
             (Case::LatencyDisk, false) => &[8],
@@ -111,6 +124,7 @@ impl Case {
             Case::FloodClosed | Case::FloodOpen | Case::Senders => (256, 5_000, 200),
             Case::Medium => (16 << 10, 2_000, 50),
             Case::Join => (0, 0, 0),
+            Case::RepairRecent | Case::RepairScattered => (1024, 100_000, 2_000),
             Case::Log | Case::LogStart => (256, 1_000_000, 5_000),
         };
         Size { messages: if quick { few } else { messages }, bytes }

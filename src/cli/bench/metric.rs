@@ -42,8 +42,13 @@ pub(super) const CRASH_START: Metric = metric("crash_start_ms", "cold start afte
 pub(super) const LOG_MEMORY: Metric = metric("log_memory_mib", "memory of log and index, MiB", 0);
 pub(super) const LOG_FILE: Metric = metric("log_file_mib", "the file, MiB", 0);
 
+pub(super) const REPAIR: Metric = metric("repair_ms", "everything there again, ms", 0);
+pub(super) const REPAIR_CPU: Metric = metric("repair_cpu_us_per_message", "processor µs/missing message", 1);
+pub(super) const REPAIR_BYTES: Metric = metric("repair_bytes_per_missing_byte", "wire bytes/missing byte", 3);
+pub(super) const REPAIR_EXTRA: Metric = metric("repair_extra_bytes_per_message", "other bytes/missing message", 0);
+
 /// All of them, in the order of the tables.
-pub(super) const ALL: [Metric; 26] = [
+pub(super) const ALL: [Metric; 30] = [
     MESSAGES,
     DELIVERIES,
     CPU,
@@ -62,6 +67,10 @@ pub(super) const ALL: [Metric; 26] = [
     JOIN,
     JOIN_CPU,
     MEMORY,
+    REPAIR,
+    REPAIR_CPU,
+    REPAIR_BYTES,
+    REPAIR_EXTRA,
     APPENDS,
     APPEND_P50,
     APPEND_P99,

@@ -12,13 +12,15 @@ use super::metric::{JOIN, JOIN_CPU, LINKS, MEMORY};
 use super::round::Round;
 use crate::identity::{Identity, NetworkName};
 use crate::link::Traffic;
-use crate::node::{Node, SecureNode};
+use crate::node::{Builder, Node, Secure, SecureNode};
 use crate::overlay::{Reason, Settings};
 
+/// What the network is called.
+pub(super) const NAME: &str = "bench";
 /// Nodes join within this time, or something is wrong.
 const JOIN_WITHIN: Duration = Duration::from_secs(120);
 /// How often is looked whether a node has joined.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
+const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Links that stay as they are for so long are the graph.
 const SETTLED_AFTER: Duration = Duration::from_millis(600);
 /// A graph that does not come to rest is measured as it is.
@@ -46,14 +48,13 @@ impl Network {
         logs: Option<&Path>,
         round: &mut Round,
     ) -> Result<Network, Failure> {
-        let name: NetworkName = "bench".parse()?;
         let memory = machine::resident();
         let (start, worked) = (Instant::now(), machine::processor_time());
-        let genesis = builder(&name, seed, 0, logs).start().await?;
+        let genesis = builder(seed, 0, logs)?.start().await?;
         let address = genesis.address().ok_or_else(|| Failure::said("the genesis node does not listen"))?;
         let mut starting = JoinSet::new();
         for place in 1..count {
-            let builder = builder(&name, seed, place, logs).genesis(address.clone());
+            let builder = builder(seed, place, logs)?.genesis(address.clone());
             starting.spawn(async move { (place, builder.start().await) });
         }
         let mut started = starting.join_all().await;
@@ -85,17 +86,19 @@ impl Network {
         let links = Settings::local().target_links.min(count - 1);
         let mut waiting: Vec<&Node> = self.nodes.iter().collect();
         loop {
-            waiting.retain(|node| {
+            // One after the other: to look costs something too.
+            while waiting.last().is_some_and(|node| {
                 let status = node.status();
-                status.members < count || status.links < links
-            });
+                status.members >= count && status.links >= links
+            }) {
+                waiting.pop();
+            }
             if waiting.is_empty() {
                 return Ok(());
             }
             if Instant::now() >= deadline {
                 return Err(Failure::said(format!(
-                    "{} of {count} nodes did not join within {} s; run again with --log debug to see why",
-                    waiting.len(),
+                    "not all of {count} nodes joined within {} s; run again with --log debug to see why",
                     JOIN_WITHIN.as_secs()
                 )));
             }
@@ -140,21 +143,32 @@ impl Network {
     }
 }
 
-fn builder(
-    name: &NetworkName,
-    seed: u64,
-    place: usize,
-    logs: Option<&Path>,
-) -> crate::node::Builder<crate::node::Secure> {
+/// The identity of the node at a place.
+pub(super) fn identity(seed: u64, place: usize) -> Identity {
+    Identity::from_seed(&seed_of(seed, place))
+}
+
+fn seed_of(seed: u64, place: usize) -> [u8; 32] {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_be_bytes());
     bytes[8..16].copy_from_slice(&(place as u64).to_be_bytes());
-    let builder = SecureNode::builder(name.clone(), Identity::from_seed(&bytes))
+    bytes
+}
+
+/// One more node, which joins a network that is there; with its log in a folder of `logs`.
+pub(super) async fn returning(network: &Network, seed: u64, place: usize, logs: &Path) -> Result<Node, Failure> {
+    let genesis = network.nodes.first().and_then(Node::address);
+    let genesis = genesis.ok_or_else(|| Failure::said("the genesis node does not listen"))?;
+    Ok(builder(seed, place, Some(logs))?.genesis(genesis).start().await?.into())
+}
+
+fn builder(seed: u64, place: usize, logs: Option<&Path>) -> Result<Builder<Secure>, Failure> {
+    let builder = SecureNode::builder(NAME.parse::<NetworkName>()?, identity(seed, place))
         .listen(([127, 0, 0, 1], 0).into())
         .overlay(Settings::local())
-        .seed(bytes);
-    match logs {
+        .seed(seed_of(seed, place));
+    Ok(match logs {
         Some(folder) => builder.log_folder(folder.join(place.to_string())),
         None => builder,
-    }
+    })
 }

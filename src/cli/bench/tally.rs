@@ -9,7 +9,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
 use super::round::Round;
-use crate::node::{Item, Node};
+use crate::node::{Item, Node, Subscription};
 
 /// The title of the messages.
 pub(super) const TITLE: &str = "bench";
@@ -35,7 +35,8 @@ pub(super) struct Tally {
 
 struct Message {
     content: Bytes,
-    publisher: usize,
+    /// At which node; `None` if at none that is there.
+    publisher: Option<usize>,
     /// When it was published, in ns since the start.
     published: AtomicU64,
     /// At how many other nodes it has still to arrive.
@@ -69,11 +70,26 @@ impl Tally {
         window: usize,
         publisher: impl Fn(usize) -> usize,
     ) -> Arc<Self> {
-        let message = |number| Message {
-            content: content(number, size),
-            publisher: publisher(number),
-            published: AtomicU64::new(0),
-            missing: AtomicU64::new(nodes as u64 - 1),
+        Self::with(nodes, count, size, window, |number| Some(publisher(number)))
+    }
+
+    /// `count` messages of `size` bytes that are published already, by nobody who is there, for one node that is to get
+    /// them.
+    pub(super) fn of_the_past(count: usize, size: usize) -> Arc<Self> {
+        Self::with(1, count, size, count, |_| None)
+    }
+
+    fn with(
+        nodes: usize,
+        count: usize,
+        size: usize,
+        window: usize,
+        publisher: impl Fn(usize) -> Option<usize>,
+    ) -> Arc<Self> {
+        let message = |number| {
+            let publisher = publisher(number);
+            let missing = AtomicU64::new((nodes - usize::from(publisher.is_some())) as u64);
+            Message { content: content(number, size), publisher, published: AtomicU64::new(0), missing }
         };
         let received =
             || Received { seen: vec![false; count], latencies: Vec::with_capacity(count), double: 0, altered: 0 };
@@ -92,16 +108,24 @@ impl Tally {
     pub(super) fn attend(self: &Arc<Self>, nodes: &[Node]) -> Result<JoinSet<()>, crate::envelope::TitleError> {
         let mut applications = JoinSet::new();
         for (place, node) in nodes.iter().enumerate() {
-            let (tally, mut subscription) = (self.clone(), node.subscribe(TITLE)?);
-            applications.spawn(async move {
-                while let Some(item) = subscription.next().await {
-                    if let Item::Broadcast(broadcast) = item {
-                        tally.received(place, &broadcast.message());
-                    }
-                }
-            });
+            applications.spawn(self.clone().read(place, node.subscribe(TITLE)?));
         }
         Ok(applications)
+    }
+
+    /// The same at one node, with all that it has kept.
+    pub(super) fn attend_from_start(self: &Arc<Self>, node: &Node) -> Result<JoinSet<()>, crate::envelope::TitleError> {
+        let mut applications = JoinSet::new();
+        applications.spawn(self.clone().read(0, node.subscribe(TITLE)?.from_start()));
+        Ok(applications)
+    }
+
+    async fn read(self: Arc<Self>, place: usize, mut subscription: Subscription) {
+        while let Some(item) = subscription.next().await {
+            if let Item::Broadcast(broadcast) = item {
+                self.received(place, &broadcast.message());
+            }
+        }
     }
 
     /// Waits until one more message may be on its way.
@@ -115,9 +139,6 @@ impl Tally {
     pub(super) fn publish(&self, number: usize) -> Bytes {
         let message = &self.messages[number];
         message.published.store(self.start.elapsed().as_nanos() as u64, Ordering::Relaxed);
-        if self.nodes.len() == 1 {
-            self.completed();
-        }
         message.content.clone()
     }
 
@@ -134,7 +155,7 @@ impl Tally {
             node.double += 1;
             return;
         }
-        if message.publisher == place {
+        if message.publisher == Some(place) {
             // Its own: in its log like all others, and no delivery.
             return;
         }
@@ -185,8 +206,7 @@ impl Tally {
         round.counts.expected += (self.nodes.len() * self.messages.len()) as u64;
         round.counts.missing += missing.len() as u64;
         for (place, number) in missing.iter().take(NAMED) {
-            let publisher = self.messages[*number].publisher;
-            anstream::eprintln!("missing: message {number} of node {publisher} at node {place}");
+            anstream::eprintln!("missing: message {number} at node {place}");
         }
         latencies.sort_unstable();
         latencies
@@ -245,6 +265,18 @@ mod tests {
         tally.received(1, &content(0, 8));
         tally.complete().await;
         assert_eq!(tally.everywhere(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_here_published_is_a_delivery_everywhere() {
+        let tally = Tally::of_the_past(2, 40);
+        tally.received(0, &content(1, 40));
+        let mut round = Round::default();
+        tally.count(&mut round).await;
+        assert_eq!(round.counts, Counts { expected: 2, missing: 1, double: 0, altered: 0 });
+        tally.received(0, &content(0, 40));
+        tally.complete().await;
+        assert_eq!((tally.deliveries(), tally.everywhere()), (2, 2));
     }
 
     #[test]
