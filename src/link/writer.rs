@@ -28,11 +28,13 @@ pub struct Writer {
     write: Box<dyn AsyncWrite + Send + Unpin>,
     pack: Pack,
     meter: Arc<Meter>,
+    /// How many of the bytes to be written next are the handshake's; the other end does not count them either.
+    uncounted: usize,
 }
 
 impl Writer {
     pub(super) fn new(write: Box<dyn AsyncWrite + Send + Unpin>, sealer: Option<RecordSealer>) -> Self {
-        Writer { write, pack: Pack::new(sealer), meter: Arc::default() }
+        Writer { write, pack: Pack::new(sealer), meter: Arc::default(), uncounted: 0 }
     }
 
     /// Counts what is sent with `meter` from now on, and what was sent so far.
@@ -100,6 +102,7 @@ impl Writer {
     /// Sends one frame, behind bytes that stand before all records.
     pub(super) async fn send_first(&mut self, before: &[u8], frame: &Frame) -> Result<(), LinkError> {
         self.pack.put_raw(before)?;
+        self.uncounted = before.len();
         self.pack.put(frame)?;
         self.write_out().await
     }
@@ -107,6 +110,7 @@ impl Writer {
     /// Sends bytes that stand before all records.
     pub(super) async fn send_raw(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
         self.pack.put_raw(bytes)?;
+        self.uncounted = bytes.len();
         self.write_out().await
     }
 
@@ -124,7 +128,9 @@ impl Writer {
             if written == 0 {
                 return Err(LinkError::Closed);
             }
-            self.meter.wrote(written);
+            let counted = written.saturating_sub(self.uncounted);
+            self.uncounted = self.uncounted.saturating_sub(written);
+            self.meter.wrote(counted);
             rest = rest.get(written..).unwrap_or_default();
         }
         // Nothing on a socket; a channel of somebody's own may hold bytes back until then.

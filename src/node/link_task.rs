@@ -1,6 +1,7 @@
 //! One link while it is open: a reader and a writer.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -171,6 +172,8 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         answers: Answers::default(),
         asked_to_renew: false,
     };
+    // One for all reads: to begin to wait for it costs as much as a small read.
+    let mut drained = pin!(drained(&mut closing));
     loop {
         // First: frames may have come together with the HELLO.
         if let Err(error) = task.frames(&mut reader) {
@@ -178,7 +181,7 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         }
         let filled = tokio::select! {
             filled = reader.fill() => filled,
-            reason = drained(&mut closing) => return reason,
+            reason = &mut drained => return reason,
         };
         match filled {
             Ok(true) => task.renew_in_time(&reader),
