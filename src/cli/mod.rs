@@ -17,6 +17,7 @@ mod output;
 mod passphrase;
 mod run;
 mod runtime;
+mod simulate;
 mod statistics;
 mod verify;
 
@@ -62,6 +63,7 @@ enum Command {
     Run(run::Run),
     Verify(verify::Verify),
     Devnet(devnet::Devnet),
+    Simulate(simulate::Simulate),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -75,6 +77,7 @@ impl Command {
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
+            Command::Simulate(command) => command.run(out),
             Command::Bench(command) => command.run(out),
             Command::Verify(command) => command.run(out),
             Command::Completions(command) => command.run(out),

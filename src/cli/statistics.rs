@@ -2,13 +2,7 @@
 
 use serde::Serialize;
 
-/// The value below or at which `percent` % of the values lie (nearest rank); `None` without values.
-///
-/// `sorted` is in rising order.
-pub(super) fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank.min(sorted.len()).checked_sub(1)?).copied()
-}
+pub(super) use crate::sim::statistics::figures::percentile;
 
 /// What several measurements of the same thing came to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

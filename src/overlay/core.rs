@@ -13,7 +13,7 @@ use crate::identity::NodeId;
 use super::addresses::Addresses;
 use super::asking::Asking;
 use super::budget::SenderBudgets;
-use super::index::Index;
+use super::index::{IdHash, Index};
 use super::join::Join;
 use super::links::Link;
 use super::members::Members;
@@ -141,12 +141,13 @@ impl Core {
         let mut rng = ChaCha8Rng::from_seed(setup.seed);
         let floor = if setup.settings.history { setup.settings.keep } else { TIME_TOLERANCE };
         let hash_key = [rng.random(), rng.random()];
+        let lots = IdHash::new([rng.random(), rng.random()]);
         let genesis = setup.genesis.into_iter();
         Core {
             own: setup.own,
             index: Index::new(setup.settings.index_capacity, now.wall.minus(floor), hash_key),
             tickets: Tickets::default(),
-            members: Members::new(setup.settings.member_capacity),
+            members: Members::new(setup.settings.member_capacity, setup.own, lots),
             addresses: Addresses::default(),
             standing: Standing::default(),
             asking: Asking::default(),
@@ -273,9 +274,9 @@ impl Core {
         self.index.len()
     }
 
-    /// Whether an envelope with this id was accepted.
+    /// Whether an envelope with this id was accepted; of presences and leaves, whether it is its member's newest.
     pub fn has_accepted(&self, id: &EnvelopeId) -> bool {
-        self.index.accepted(id)
+        self.index.accepted(id) || self.members.by_id(id).is_some()
     }
 
     /// Where this node announces that it can be reached.
@@ -319,7 +320,9 @@ impl Core {
         self.timers.set(Timer::Review, now.instant + self.review_every());
         self.index.expire(self.clock_seen.max(now.wall), self.settings.keep);
         let linked: BTreeSet<NodeId> = self.links.values().map(|link| link.peer).chain([self.own]).collect();
-        let unreachable_after = self.settings.publish_links.then_some(self.settings.unreachable_after);
+        // Where only some members are known, those who name a link to one of them may all be unknown.
+        let can_tell = self.settings.publish_links && !self.members.is_full();
+        let unreachable_after = can_tell.then_some(self.settings.unreachable_after);
         for (id, state) in self.members.review(now, unreachable_after, |id| linked.contains(id)) {
             if state == MemberState::Gone {
                 self.addresses.forget(&id);

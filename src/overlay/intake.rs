@@ -11,7 +11,7 @@ use super::output::{CoreEvent, LinkId, Output};
 use super::presence::{Content, MEMBER_TITLE, PRESENCE_TITLE};
 use super::standing::Offence;
 use super::tickets::{Claim, Copy, Ticket};
-use super::{Core, Now, Presence, Reason, TIME_TOLERANCE};
+use super::{Core, Now, Reason, TIME_TOLERANCE};
 
 /// What is to happen with an offered envelope.
 #[derive(Debug)]
@@ -55,15 +55,36 @@ impl Judged {
     /// Verifies an envelope by the network's rule, and reads what the core needs of it. This is where the time goes:
     /// called without the core.
     pub fn by(scheme: &dyn Scheme, ticket: Ticket, envelope: Envelope) -> Self {
-        let outcome = match scheme.verify(envelope.clone()) {
-            Ok(verified) => {
-                // A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its
-                // own, once, for log, outboxes and member table alike; a large one is most of its buffer anyway.
-                let verified = if verified.size() < SHARES_BUFFER { verified.compact() } else { verified };
-                let content = Content::of(&verified);
+        // A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its
+        // own, once, for log, outboxes and member table alike; a large one is most of its buffer anyway.
+        let own = |verified: Verified<Envelope>| {
+            if verified.size() < SHARES_BUFFER { verified.compact() } else { verified }
+        };
+        Self::with(scheme.verify(envelope.clone()).map(own).ok(), ticket, envelope, Content::of)
+    }
+
+    /// The same for a host whose envelopes lie in buffers of their own already, and which knows another way to read them.
+    pub(crate) fn reading(
+        scheme: &dyn Scheme,
+        ticket: Ticket,
+        envelope: Envelope,
+        read: impl FnOnce(&Verified<Envelope>) -> Content,
+    ) -> Self {
+        Self::with(scheme.verify(envelope.clone()).ok(), ticket, envelope, read)
+    }
+
+    fn with(
+        verified: Option<Verified<Envelope>>,
+        ticket: Ticket,
+        envelope: Envelope,
+        read: impl FnOnce(&Verified<Envelope>) -> Content,
+    ) -> Self {
+        let outcome = match verified {
+            Some(verified) => {
+                let content = read(&verified);
                 Outcome::Good(verified, content)
             }
-            Err(_) => Outcome::Bad(envelope),
+            None => Outcome::Bad(envelope),
         };
         Judged { ticket, outcome }
     }
@@ -292,11 +313,20 @@ impl Core {
     fn apply(&mut self, now: Now, envelope: &Verified<Envelope>, content: Content, vouched: bool) {
         let sender = envelope.sender();
         let presence = match content {
-            Content::Presence(presence) => Some(*presence),
+            Content::Presence(presence) => Some(presence),
             Content::Leave => None,
             Content::Application | Content::OtherProtocol | Content::Unreadable => return,
         };
-        let changed = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
+        let put = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
+        if !put.is_kept {
+            // Others keep it.
+            self.counts.count(Reason::TableFull);
+            return;
+        }
+        if let Some(displaced) = put.displaced {
+            self.addresses.forget(&displaced);
+        }
+        let changed = put.change;
         if sender != self.own {
             match presence {
                 Some(presence) => self.learn_addresses(now, sender, &presence, vouched),
@@ -310,8 +340,7 @@ impl Core {
     }
 
     fn learn_vouched(&mut self, now: Now, member: NodeId) {
-        if let Some((presence, _)) = self.members.presence(&member) {
-            let presence = Presence { addresses: presence.addresses.clone(), ..Presence::default() };
+        if let Some(presence) = self.members.shared_presence(&member) {
             self.learn_addresses(now, member, &presence, true);
         }
     }

@@ -420,6 +420,11 @@ impl Core {
         .collect()
     }
 
+    /// How many links are open.
+    pub fn link_count(&self) -> usize {
+        self.links.values().filter(|link| !link.closing).count()
+    }
+
     /// The open link with a node.
     pub fn link_with(&self, peer: &NodeId) -> Option<LinkId> {
         self.links.iter().find(|(_, link)| link.peer == *peer && !link.closing).map(|(id, _)| *id)

@@ -21,6 +21,7 @@ mod members;
 mod neighbours;
 mod now;
 mod output;
+mod passing;
 mod past;
 mod peers;
 mod presence;
@@ -48,6 +49,7 @@ pub use reason::{Reason, ReasonCounts};
 pub use remembered::RememberedPeer;
 pub use settings::Settings;
 pub use standing::Offence;
+pub(crate) use take_in::take_in_by;
 pub use take_in::{CoreAccess, take_in};
 pub use tickets::Ticket;
 

@@ -30,6 +30,8 @@ pub(super) enum Case {
     Log,
     /// A part of W8: a start with a log that is there.
     LogStart,
+    /// W9: more nodes than a machine can hold, simulated.
+    Scale,
 }
 
 /// How large a case is.
@@ -43,7 +45,7 @@ pub(super) struct Size {
 
 impl Case {
     /// Everything that can be asked for, in the order in which it is measured.
-    pub(super) const ALL: [Case; 10] = [
+    pub(super) const ALL: [Case; 11] = [
         Case::Latency,
         Case::LatencyDisk,
         Case::FloodClosed,
@@ -54,6 +56,7 @@ impl Case {
         Case::RepairRecent,
         Case::RepairScattered,
         Case::Log,
+        Case::Scale,
     ];
 
     /// The workload's name, by which it is asked for.
@@ -66,6 +69,7 @@ impl Case {
             Case::Join => "W5",
             Case::RepairRecent | Case::RepairScattered => "W6",
             Case::Log | Case::LogStart => "W8",
+            Case::Scale => "W9",
         }
     }
 
@@ -94,6 +98,9 @@ impl Case {
             Case::RepairRecent => "repair: a node comes back without the most recent tenth",
             Case::RepairScattered => "repair: a node comes back without a tenth, at random",
             Case::Log | Case::LogStart => "log: messages of 256 B of 16 senders, on disk",
+            Case::Scale => {
+                "scale: simulated, one publisher, 2 % of all frames lost, 10 crashes; latencies in virtual time"
+            }
         }
     }
 
@@ -101,6 +108,8 @@ impl Case {
     pub(super) fn nodes(self, quick: bool) -> &'static [usize] {
         match (self, quick) {
             (Case::Log | Case::LogStart, _) => &[1],
+            (Case::Scale, true) => &[50],
+            (Case::Scale, false) => &[1_000, 10_000],
             (Case::RepairRecent | Case::RepairScattered, true) => &[3],
             (Case::RepairRecent | Case::RepairScattered, false) => &[4],
             (Case::Join, true) => &[2, 6],
@@ -112,9 +121,15 @@ impl Case {
         }
     }
 
-    /// Whether there are other numbers of nodes to choose.
-    pub(super) fn has_nodes(self) -> bool {
-        self.nodes(false) != [1]
+    /// Whether other numbers of nodes may be chosen.
+    pub(super) fn has_choice(self) -> bool {
+        !matches!(self, Case::Log | Case::LogStart | Case::Scale)
+    }
+
+    /// How often it is measured, if that is to be `rounds` times. What is simulated takes long, and another round shows
+    /// another network, not another measurement.
+    pub(super) fn rounds(self, rounds: u64) -> u64 {
+        if self == Case::Scale { 1 } else { rounds }
     }
 
     /// How many messages, and how large.
@@ -126,6 +141,7 @@ impl Case {
             Case::Join => (0, 0, 0),
             Case::RepairRecent | Case::RepairScattered => (1024, 100_000, 2_000),
             Case::Log | Case::LogStart => (256, 1_000_000, 5_000),
+            Case::Scale => (256, 100, 20),
         };
         Size { messages: if quick { few } else { messages }, bytes }
     }

@@ -47,8 +47,14 @@ pub(super) const REPAIR_CPU: Metric = metric("repair_cpu_us_per_message", "proce
 pub(super) const REPAIR_BYTES: Metric = metric("repair_bytes_per_missing_byte", "wire bytes/missing byte", 3);
 pub(super) const REPAIR_EXTRA: Metric = metric("repair_extra_bytes_per_message", "other bytes/missing message", 0);
 
+pub(super) const REDUNDANCY: Metric = metric("redundancy", "redundancy, steady", 3);
+pub(super) const LAST_HOP: Metric = metric("last_hop", "last delivery's hop, at most", 0);
+pub(super) const SIMULATED_IN: Metric = metric("simulated_in_s", "simulated in, s", 1);
+pub(super) const SIMULATED_CPU: Metric = metric("simulated_cpu_s", "processor time of it, s", 1);
+pub(super) const SIMULATED_MEMORY: Metric = metric("simulated_memory_mib", "memory of it, MiB", 0);
+
 /// All of them, in the order of the tables.
-pub(super) const ALL: [Metric; 30] = [
+pub(super) const ALL: [Metric; 35] = [
     MESSAGES,
     DELIVERIES,
     CPU,
@@ -79,4 +85,9 @@ pub(super) const ALL: [Metric; 30] = [
     CRASH_START,
     LOG_MEMORY,
     LOG_FILE,
+    REDUNDANCY,
+    LAST_HOP,
+    SIMULATED_IN,
+    SIMULATED_CPU,
+    SIMULATED_MEMORY,
 ];

@@ -14,6 +14,7 @@ mod network;
 mod repair;
 mod report;
 mod round;
+mod scale;
 mod tally;
 
 use std::path::PathBuf;
@@ -39,13 +40,14 @@ Examples:
   sealnet bench --quick                   some seconds: only whether it works
 
 Workloads: W1 latency, W2 small flood, W3 many senders, W4 medium messages,
-W5 joining, W6 repair, W8 log on disk; docs/performance.md says more. Exit
-status 0 says that every message arrived at every node, once and unaltered.")]
+W5 joining, W6 repair, W8 log on disk, W9 simulated; docs/performance.md says
+more. Exit status 0 says that every message arrived at every node, once and
+unaltered.")]
 pub(super) struct Bench {
     /// Which workloads: W1, W2 … or all.
     #[arg(value_name = "WORKLOAD", default_value = "all")]
     workloads: Vec<Wanted>,
-    /// Numbers of nodes, in place of each workload's own.
+    /// Numbers of nodes, in place of each workload's own (W1 to W6).
     #[arg(long, value_delimiter = ',', value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
     nodes: Vec<u16>,
     /// How often each is measured; the medians count [default: 3, with --quick 1].
@@ -84,8 +86,9 @@ impl Bench {
         let folder = self.dir.clone().unwrap_or_else(std::env::temp_dir);
         let mut report = Report::new(self.quick);
         for case in cases {
+            let rounds = case.rounds(rounds);
             let nodes: Vec<usize> = match self.nodes.as_slice() {
-                nodes if !nodes.is_empty() && case.has_nodes() => {
+                nodes if !nodes.is_empty() && case.has_choice() => {
                     nodes.iter().map(|nodes| usize::from(*nodes)).collect()
                 }
                 _ => case.nodes(self.quick).into(),
@@ -141,6 +144,7 @@ fn one_round(job: &Job, out: &mut Out) -> Result<(), Failure> {
             Case::Join => join::run(job, &mut round).await,
             Case::RepairRecent | Case::RepairScattered => repair::run(job, &mut round).await,
             Case::Log => disk::run(job, &mut round, in_its_own_process).await,
+            Case::Scale => scale::run(job, &mut round),
             Case::LogStart => disk::start(job, &mut round),
             _ => flood::run(job, &mut round).await,
         }
