@@ -13,6 +13,7 @@ use crate::identity::NodeId;
 use super::addresses::Addresses;
 use super::asking::Asking;
 use super::budget::SenderBudgets;
+use super::holders::Holders;
 use super::index::{IdHash, Index};
 use super::join::Join;
 use super::links::Link;
@@ -22,6 +23,7 @@ use super::remembered::RememberedPeers;
 use super::standing::Standing;
 use super::tickets::Tickets;
 use super::timers::Timers;
+use super::tree::Tree;
 use super::{Instant, Member, MemberState, Now, Presence, Reason, ReasonCounts, Settings, TIME_TOLERANCE};
 
 /// What the core is made of at start.
@@ -59,6 +61,8 @@ pub struct Core {
     pub(super) addresses: Addresses,
     pub(super) standing: Standing,
     pub(super) asking: Asking,
+    pub(super) tree: Tree,
+    pub(super) holders: Holders,
     pub(super) timers: Timers<Timer>,
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) dials: BTreeMap<DialId, Target>,
@@ -111,6 +115,10 @@ pub(super) enum Timer {
     Ask,
     /// Announce ids that were collected.
     Have,
+    /// Say EAGER or LAZY where it was put off or a link was lost.
+    Tree,
+    /// Try one of the pruned links again.
+    TryEdge,
     /// Is the link alive?
     Ping(LinkId),
     /// The link's keys have served long enough.
@@ -151,6 +159,8 @@ impl Core {
             addresses: Addresses::default(),
             standing: Standing::default(),
             asking: Asking::default(),
+            tree: Tree::new(now.instant),
+            holders: Holders::default(),
             timers: Timers::default(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -182,6 +192,7 @@ impl Core {
     pub fn start(&mut self, now: Now) {
         self.timers.set(Timer::Review, now.instant + self.review_every());
         self.schedule_check_in(now);
+        self.schedule_trial(now);
         self.begin_joining(now);
     }
 
@@ -219,6 +230,8 @@ impl Core {
                 Timer::CheckIn => self.check_in(now),
                 Timer::Ask => self.ask_due(now),
                 Timer::Have => self.announce_ids(now),
+                Timer::Tree => self.tend_tree(now),
+                Timer::TryEdge => self.try_another_edge(now),
                 Timer::Ping(link) => self.look_alive(now, link),
                 Timer::Renew(link) => self.renew(now, link),
                 Timer::Contest(old) => self.decide_contest(old),

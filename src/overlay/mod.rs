@@ -12,6 +12,7 @@ mod asking;
 mod bucket;
 mod budget;
 mod core;
+mod holders;
 mod index;
 mod intake;
 mod join;
@@ -27,6 +28,7 @@ mod peers;
 mod presence;
 mod ranges;
 mod reason;
+mod relay;
 mod remembered;
 mod settings;
 mod standing;
@@ -35,9 +37,11 @@ mod take_in;
 mod tests;
 mod tickets;
 mod timers;
+mod tree;
 
 pub use self::core::{ClockWentBack, Core, Setup};
 pub(crate) use bucket::TokenBucket;
+pub use holders::{Held, Holder};
 pub use intake::{Claimed, Judged, Offer, Verdicts};
 pub use links::{LinkInfo, Opening, Refused};
 pub use members::{Member, MemberState};
@@ -46,12 +50,14 @@ pub use output::{CoreEvent, DialId, Direction, JoinStep, LinkId, Output, Target}
 pub use past::{Past, PastLog, Seen};
 pub use presence::{Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE, Presence, PresenceError};
 pub use reason::{Reason, ReasonCounts};
+pub use relay::Handed;
 pub use remembered::RememberedPeer;
-pub use settings::Settings;
+pub use settings::{Broadcast, Settings};
 pub use standing::Offence;
 pub(crate) use take_in::take_in_by;
 pub use take_in::{CoreAccess, take_in};
 pub use tickets::Ticket;
+pub use tree::Push;
 
 /// How far two honest clocks may be apart, and how long an envelope is live at least.
 pub const TIME_TOLERANCE: std::time::Duration = std::time::Duration::from_secs(120);

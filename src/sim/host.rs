@@ -152,7 +152,7 @@ impl Simulation {
         let (peer_id, listen) = (self.nodes[peer].id, vec![self.nodes[peer].address]);
         let Some(running) = self.nodes[own].running.as_mut() else { return Err(None) };
         let link = running.new_link();
-        let opening = Opening { link, dial, peer: peer_id, direction, remote, listen, time, renew };
+        let opening = Opening { link, dial, peer: peer_id, direction, remote, listen, time, renew, tree: true };
         let outcome = running.core.get_mut().link_opened(now, opening);
         let what = if outcome.is_ok() { "open" } else { "refuse" };
         self.digest.note(self.now, own, what, peer_id.as_bytes());

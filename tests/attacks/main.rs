@@ -10,6 +10,7 @@ mod keys;
 mod records;
 mod replay;
 mod stage;
+mod tree;
 
 #[allow(dead_code, reason = "the tests in tests/it use the rest of it")]
 #[path = "../it/link/forgeries.rs"]

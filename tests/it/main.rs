@@ -31,4 +31,5 @@ mod sim;
 mod simulate;
 mod support;
 mod terminal;
+mod tree;
 mod vectors;
