@@ -21,6 +21,12 @@ const WINDOW: usize = 64;
 /// From one message to the next, where latency is measured.
 const PACE: Duration = Duration::from_millis(50);
 
+/// Messages before the measured ones, and from one to the next: the paths of broadcasts are learned from them.
+const WARM_UP: usize = 60;
+const QUICK_WARM_UP: usize = 10;
+const WARM_UP_BYTES: usize = 256;
+const WARM_UP_TITLE: &str = "warm-up";
+
 /// Starts a network, sends the messages through it, and counts.
 pub(super) async fn run(job: &Job, round: &mut Round) -> Result<(), Failure> {
     let folder = (job.case == Case::LatencyDisk).then(|| Folder::new(job)).transpose()?;
@@ -30,7 +36,9 @@ pub(super) async fn run(job: &Job, round: &mut Round) -> Result<(), Failure> {
     let is_paced = matches!(job.case, Case::Latency | Case::LatencyDisk);
     let window = if job.case == Case::FloodOpen || is_paced { size.messages } else { WINDOW };
     let tally = Tally::new(job.nodes, size.messages, size.bytes, window, |number| number % senders);
-    let applications = tally.attend(network.nodes())?;
+    let warm_up_messages = if job.quick { QUICK_WARM_UP } else { WARM_UP };
+    warm_up(&network, warm_up_messages, senders, round).await?;
+    let applications = tally.attend(network.nodes(), TITLE)?;
     let verify_before = machine::verification()?;
 
     let (totals, worked, start) = (network.totals(), machine::processor_time(), Instant::now());
@@ -38,7 +46,7 @@ pub(super) async fn run(job: &Job, round: &mut Round) -> Result<(), Failure> {
     for (place, node) in network.nodes().iter().take(senders).enumerate() {
         let numbers = (place..size.messages).step_by(senders);
         let pace = is_paced.then_some(PACE);
-        publishing.spawn(publish(node.clone(), tally.clone(), numbers.collect(), pace));
+        publishing.spawn(publish(node.clone(), tally.clone(), TITLE, numbers.collect(), pace));
     }
     while let Some(published) = publishing.join_next().await {
         published.map_err(|error| Failure::said(format!("publishing ended: {error}")))??;
@@ -56,7 +64,28 @@ pub(super) async fn run(job: &Job, round: &mut Round) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn publish(node: Node, tally: Arc<Tally>, numbers: Vec<usize>, pace: Option<Duration>) -> Result<(), Failure> {
+/// Some messages of all senders, counted as exactly as all others.
+async fn warm_up(network: &Network, count: usize, senders: usize, round: &mut Round) -> Result<(), Failure> {
+    let nodes = network.nodes();
+    let tally = Tally::new(nodes.len(), count, WARM_UP_BYTES, count, |number| number % senders);
+    let _applications = tally.attend(nodes, WARM_UP_TITLE)?;
+    for number in 0..count {
+        let node = nodes[number % senders].clone();
+        publish(node, tally.clone(), WARM_UP_TITLE, vec![number], None).await?;
+        tokio::time::sleep(PACE).await;
+    }
+    tally.complete().await;
+    tally.count(round).await;
+    Ok(())
+}
+
+async fn publish(
+    node: Node,
+    tally: Arc<Tally>,
+    title: &'static str,
+    numbers: Vec<usize>,
+    pace: Option<Duration>,
+) -> Result<(), Failure> {
     let mut next = tokio::time::Instant::now();
     for number in numbers {
         tally.room().await;
@@ -64,7 +93,7 @@ async fn publish(node: Node, tally: Arc<Tally>, numbers: Vec<usize>, pace: Optio
             tokio::time::sleep_until(next).await;
             next += pace;
         }
-        node.broadcast(TITLE, tally.publish(number)).await?;
+        node.broadcast(title, tally.publish(number)).await?;
     }
     Ok(())
 }

@@ -104,11 +104,15 @@ impl Tally {
         })
     }
 
-    /// Starts the applications that count, one at each node; they end with the returned value.
-    pub(super) fn attend(self: &Arc<Self>, nodes: &[Node]) -> Result<JoinSet<()>, crate::envelope::TitleError> {
+    /// Starts the applications that count what comes under `title`, one at each node; they end with the returned value.
+    pub(super) fn attend(
+        self: &Arc<Self>,
+        nodes: &[Node],
+        title: &str,
+    ) -> Result<JoinSet<()>, crate::envelope::TitleError> {
         let mut applications = JoinSet::new();
         for (place, node) in nodes.iter().enumerate() {
-            applications.spawn(self.clone().read(place, node.subscribe(TITLE)?));
+            applications.spawn(self.clone().read(place, node.subscribe(title)?));
         }
         Ok(applications)
     }
