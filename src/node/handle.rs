@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::envelope::{EnvelopeId, Title, TitleError};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
+use crate::link::Traffic;
 use crate::log::{Cursor, LogError, Usage};
 use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
@@ -77,6 +78,8 @@ pub struct Status {
     pub log_trouble: Option<LogError>,
     /// How many signatures it verified.
     pub verifications: u64,
+    /// What went over its links, those that are closed included.
+    pub traffic: Traffic,
     /// What was dropped, refused and closed, and why.
     pub reasons: ReasonCounts,
 }
@@ -218,6 +221,7 @@ impl Node {
             folder: shared.state.as_ref().map(|state| state.folder().to_owned()),
             log_trouble: shared.log.trouble().and_then(|trouble| trouble.borrow().clone()),
             verifications: shared.scheme.verifications(),
+            traffic: shared.traffic(),
             reasons,
         }
     }

@@ -74,6 +74,7 @@ pub(super) fn register(
     let handle = LinkHandle {
         peer,
         outbox: Outbox::default(),
+        meter: Arc::default(),
         calls: Arc::new(Calls::default()),
         takes_requests: hello.has_feature(REQUESTS),
         closing: watch::Sender::new(None),
@@ -139,7 +140,9 @@ fn unless_announced(error: LinkError) -> LinkError {
 
 /// Runs a link until it is closed.
 pub(super) async fn run(shared: Arc<Shared>, established: Established) {
-    let Established { registered, link: Link { reader, writer, .. } } = established;
+    let Established { registered, link: Link { mut reader, mut writer, .. } } = established;
+    reader.count_with(registered.handle.meter.clone());
+    writer.count_with(registered.handle.meter.clone());
     let outbox = registered.handle.outbox.clone();
     let writing = shared.tasks.spawn(write(shared.clone(), registered.id, registered.handle.clone(), writer));
     let reason = tokio::select! {
@@ -187,6 +190,8 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         answers: Answers::default(),
         asked_to_renew: false,
     };
+    // One for all reads: to begin to wait for it costs as much as a small read.
+    let mut drained = pin!(drained(&mut closing));
     loop {
         // First: frames may have come together with the HELLO.
         if let Err(error) = task.frames(&mut reader) {
@@ -194,7 +199,7 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         }
         let filled = tokio::select! {
             filled = reader.fill() => filled,
-            reason = drained(&mut closing) => return reason,
+            reason = &mut drained => return reason,
         };
         match filled {
             Ok(true) => task.renew_in_time(&reader),

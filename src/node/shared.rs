@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::envelope::{Envelope, EnvelopeId, Lifetime, Scheme, Timestamp, Verified};
 use crate::identity::{NetworkName, NodeAddress, NodeId};
-use crate::link::{Channel, Outbox, Queued};
+use crate::link::{Channel, Meter, Outbox, Queued, Traffic};
 use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
     Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer, Target,
@@ -60,6 +60,8 @@ pub(super) struct Shared {
     timer_set: AtomicU64,
     timer_wake: Notify,
     link_removed: Notify,
+    /// What went over links that are no more.
+    former_traffic: Meter,
 }
 
 /// The host's side of a link.
@@ -67,6 +69,7 @@ pub(super) struct Shared {
 pub(super) struct LinkHandle {
     pub(super) peer: NodeId,
     pub(super) outbox: Outbox,
+    pub(super) meter: Arc<Meter>,
     pub(super) calls: Arc<Calls>,
     /// Whether the other node announced that it takes requests: nobody else is sent one.
     pub(super) takes_requests: bool,
@@ -122,6 +125,7 @@ impl Shared {
             timer_set: AtomicU64::new(NEVER),
             timer_wake: Notify::new(),
             link_removed: Notify::new(),
+            former_traffic: Meter::default(),
         })
     }
 
@@ -337,7 +341,11 @@ impl Shared {
 
     /// Takes a link off the list.
     pub(super) fn remove_link(&self, link: LinkId) {
-        self.links.write().unwrap_or_else(PoisonError::into_inner).remove(&link);
+        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = links.remove(&link) {
+            self.former_traffic.add(handle.meter.traffic());
+        }
+        drop(links);
         self.link_removed.notify_waiters();
     }
 
@@ -353,6 +361,13 @@ impl Shared {
                 }
             });
         }
+    }
+
+    /// What went over all links so far.
+    pub(super) fn traffic(&self) -> Traffic {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        let open = links.values().map(|handle| handle.meter.traffic());
+        open.fold(self.former_traffic.traffic(), |sum, traffic| sum + traffic)
     }
 
     /// Writes down whom to go back to after a restart.

@@ -1,5 +1,6 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
+mod bench;
 mod broadcasting;
 mod cli;
 mod config;
