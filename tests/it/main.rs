@@ -2,6 +2,8 @@
 
 mod bench;
 mod broadcasting;
+#[cfg(all(feature = "cli", feature = "disk"))]
+mod chaos;
 mod cli;
 mod config;
 mod devnet;
