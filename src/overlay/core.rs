@@ -198,6 +198,7 @@ impl Core {
 
     /// Begins to leave: every link is told good-bye. The host has published the leave before.
     pub fn stop(&mut self, now: Now) {
+        self.announce_ids(now);
         self.stopping = true;
         for link in self.links.keys().copied().collect::<Vec<_>>() {
             self.close(link, Some(crate::wire::GoodbyeCode::Leaving), Reason::Stopping);
@@ -205,7 +206,6 @@ impl Core {
         self.remember_peers();
         self.dials.clear();
         self.timers = Timers::default();
-        let _ = now;
     }
 
     /// What the host is to do, in order; empty afterwards.
