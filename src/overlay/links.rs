@@ -333,7 +333,9 @@ impl Core {
 
     /// A link's connection is closed, for `reason` unless one of the two nodes had said why.
     pub fn link_closed(&mut self, now: Now, id: LinkId, reason: Reason) {
-        self.edge_lost(id, reason);
+        if self.links.get(&id).is_some_and(|link| !link.closing) {
+            self.edge_lost(id, reason);
+        }
         let Some(link) = self.links.remove(&id) else { return };
         self.timers.clear(Timer::Ping(id));
         self.timers.clear(Timer::Contest(id));
