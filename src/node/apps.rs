@@ -172,7 +172,10 @@ impl Shared {
             Err((claimed, Reason::ApplicationFailed)) => {
                 self.with_core(|core| core.refuse(claimed, Reason::ApplicationFailed));
             }
-            Err((claimed, reason)) => self.with_core(|core| core.unremember(&claimed, reason)),
+            Err((claimed, reason)) => {
+                let now = self.now();
+                self.with_core(|core| core.unremember(now, &claimed, reason));
+            }
         }
         None
     }

@@ -24,11 +24,12 @@ use super::Events;
 use super::clock::{Clock, RunningClock};
 use super::direct::REQUESTS;
 use super::handle::{Node, SecureNode};
+use super::link_task::{RECONCILE, TREE};
 use super::listener;
 use super::shared::{Parts, Shared};
 
 /// What this program can do beyond the first version of the protocol; announced in HELLO.
-const FEATURES: [&str; 1] = [REQUESTS];
+const FEATURES: [&str; 3] = [RECONCILE, REQUESTS, TREE];
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]

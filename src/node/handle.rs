@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::envelope::{Title, TitleError};
+use crate::envelope::{EnvelopeId, Title, TitleError};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
+use crate::link::Traffic;
 use crate::log::{Cursor, LogError, Usage};
-use crate::overlay::{LinkInfo, Member, MemberState, Reason, ReasonCounts};
+use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
 use super::apps::{Attached, StopSignal};
 use super::dialer::Failed;
@@ -97,6 +98,8 @@ pub struct Status {
     pub log_trouble: Option<LogError>,
     /// How many signatures it verified.
     pub verifications: u64,
+    /// What went over its links, those that are closed included.
+    pub traffic: Traffic,
     /// What was dropped, refused and closed, and why.
     pub reasons: ReasonCounts,
 }
@@ -261,6 +264,16 @@ impl Node {
         self.shared().with_core(|core| core.links())
     }
 
+    /// The neighbours that have a broadcast, as far as this node knows, and how it knows: they sent it here or announced it,
+    /// asked for it, were handed it over a link that is still open, or were found by repair to know the same of its time.
+    /// Others have it too; nobody is asked.
+    ///
+    /// Followed one by one are the newest 4,096 broadcasts of this node's own and the newest 1,024 of others.
+    pub fn holders(&self, id: &EnvelopeId) -> Vec<Holder> {
+        let kept = self.shared().log.get(id);
+        self.shared().with_core(|core| core.holders(id, kept.as_deref()))
+    }
+
     /// The node in numbers.
     pub fn status(&self) -> Status {
         let shared = self.shared();
@@ -275,6 +288,7 @@ impl Node {
             folder: shared.state.as_ref().map(|state| state.folder().to_owned()),
             log_trouble: shared.log.trouble().and_then(|trouble| trouble.borrow().clone()),
             verifications: shared.scheme.verifications(),
+            traffic: shared.traffic(),
             reasons,
         }
     }

@@ -76,7 +76,8 @@ impl Undecided {
     /// Gives it up: it may come again.
     pub fn give_up(mut self, reason: Reason) {
         if let Some(claimed) = self.take() {
-            self.shared.with_core(|core| core.unremember(&claimed, reason));
+            let now = self.shared.now();
+            self.shared.with_core(|core| core.unremember(now, &claimed, reason));
         }
     }
 }
@@ -84,7 +85,8 @@ impl Undecided {
 impl Drop for Undecided {
     fn drop(&mut self) {
         if let Some(claimed) = self.take() {
-            self.shared.with_core(|core| core.unremember(&claimed, Reason::ApplicationFailed));
+            let now = self.shared.now();
+            self.shared.with_core(|core| core.unremember(now, &claimed, Reason::ApplicationFailed));
         }
     }
 }
@@ -171,7 +173,7 @@ impl Judge {
             let (id, now) = (claimed.envelope().id(), node.now());
             match verdict {
                 Verdict::Accept if node.keep(claimed.envelope()) => kept.push(claimed),
-                Verdict::Accept => others.push(Box::new(move |core| core.unremember(&claimed, Reason::LogFull))),
+                Verdict::Accept => others.push(Box::new(move |core| core.unremember(now, &claimed, Reason::LogFull))),
                 Verdict::Ignore(why) => {
                     tracing::debug!(envelope = %id, why, app = %self.title, "ignored by the application");
                     others.push(Box::new(move |core| core.refuse(claimed, Reason::ApplicationIgnored)));

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::envelope::{Envelope, EnvelopeId, Lifetime, Scheme, Timestamp, Verified};
 use crate::identity::{NetworkName, NodeAddress, NodeId};
-use crate::link::{Channel, Outbox, Queued};
+use crate::link::{Channel, Meter, Outbox, Queued, Traffic};
 use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
     Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer, Target,
@@ -63,6 +63,8 @@ pub(super) struct Shared {
     timer_set: AtomicU64,
     timer_wake: Notify,
     link_removed: Notify,
+    /// What went over links that are no more.
+    former_traffic: Meter,
 }
 
 /// The host's side of a link.
@@ -70,6 +72,7 @@ pub(super) struct Shared {
 pub(super) struct LinkHandle {
     pub(super) peer: NodeId,
     pub(super) outbox: Outbox,
+    pub(super) meter: Arc<Meter>,
     pub(super) calls: Arc<Calls>,
     /// Whether the other node announced that it takes requests: nobody else is sent one.
     pub(super) takes_requests: bool,
@@ -126,6 +129,7 @@ impl Shared {
             timer_set: AtomicU64::new(NEVER),
             timer_wake: Notify::new(),
             link_removed: Notify::new(),
+            former_traffic: Meter::default(),
         })
     }
 
@@ -200,9 +204,13 @@ impl Shared {
 
     /// Queues a frame of the core's. A peer that leaves so much of them unread is stuck.
     pub(super) fn send(&self, link: LinkId, frame: Frame) {
-        if let Some(handle) = self.link(link)
-            && handle.outbox.push_control(frame).is_err()
-        {
+        let Some(handle) = self.link(link) else { return };
+        if frame.kind() == Kind::Reconcile {
+            // Bulk: what is said now goes before what was said long ago. A session that loses a frame ends in time.
+            if let Err(error) = handle.outbox.push_bulk(frame) {
+                tracing::debug!(peer = %format_args!("{:#}", handle.peer), %error, "a step of repair was dropped");
+            }
+        } else if handle.outbox.push_control(frame).is_err() {
             self.abort(link, &handle, Reason::Stuck);
         }
     }
@@ -368,7 +376,11 @@ impl Shared {
 
     /// Takes a link off the list.
     pub(super) fn remove_link(&self, link: LinkId) {
-        self.links.write().unwrap_or_else(PoisonError::into_inner).remove(&link);
+        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = links.remove(&link) {
+            self.former_traffic.add(handle.meter.traffic());
+        }
+        drop(links);
         self.link_removed.notify_waiters();
     }
 
@@ -384,6 +396,13 @@ impl Shared {
                 }
             });
         }
+    }
+
+    /// What went over all links so far.
+    pub(super) fn traffic(&self) -> Traffic {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        let open = links.values().map(|handle| handle.meter.traffic());
+        open.fold(self.former_traffic.traffic(), |sum, traffic| sum + traffic)
     }
 
     /// Writes down whom to go back to after a restart.

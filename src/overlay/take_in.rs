@@ -59,6 +59,21 @@ pub fn take_in<C: CoreAccess + ?Sized>(
     core: &C,
     scheme: &dyn Scheme,
     now: impl Fn() -> Now,
+    keep: impl Keep,
+    link: LinkId,
+    vouched: bool,
+    envelopes: Vec<Envelope>,
+) {
+    let judge = |ticket, envelope| Judged::by(scheme, ticket, envelope);
+    take_in_by(core, judge, now, keep, link, vouched, envelopes);
+}
+
+/// The same with an own way to judge, for a host of many nodes: what it gets from them need neither be copied nor read
+/// once more for each.
+pub(crate) fn take_in_by<C: CoreAccess + ?Sized>(
+    core: &C,
+    judge: impl Fn(Ticket, Envelope) -> Judged,
+    now: impl Fn() -> Now,
     mut keep: impl Keep,
     link: LinkId,
     vouched: bool,
@@ -69,7 +84,7 @@ pub fn take_in<C: CoreAccess + ?Sized>(
     let mut judged = Vec::new();
     loop {
         while let Some((ticket, envelope)) = waiting.pop_front() {
-            judged.push(Judged::by(scheme, ticket, envelope));
+            judged.push(judge(ticket, envelope));
             // The core hears of a bad one at once: it may be the last that this link is allowed.
             if judged.last().is_some_and(|judged| !judged.is_good()) {
                 break;
@@ -98,7 +113,7 @@ pub fn take_in<C: CoreAccess + ?Sized>(
         if !(kept.is_empty() && refused.is_empty()) {
             core.with(|core| {
                 core.accept(now(), kept);
-                refused.iter().for_each(|claimed| core.unremember(claimed, Reason::LogFull));
+                refused.iter().for_each(|claimed| core.unremember(now(), claimed, Reason::LogFull));
             });
         }
     }
