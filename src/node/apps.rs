@@ -163,16 +163,16 @@ impl Shared {
             match app {
                 None => return Some(claimed),
                 Some(App::Running { bench, .. }) => bench.wait(self, claimed),
-                Some(App::Failed) => Err((claimed, Reason::ApplicationFailed)),
+                Some(App::Failed) => Some((claimed, Reason::ApplicationFailed)),
             }
         };
         match outcome {
-            Ok(()) => {}
+            None => {}
             // Nobody here will ever judge it; asking for it again and again would be in vain.
-            Err((claimed, Reason::ApplicationFailed)) => {
+            Some((claimed, Reason::ApplicationFailed)) => {
                 self.with_core(|core| core.refuse(claimed, Reason::ApplicationFailed));
             }
-            Err((claimed, reason)) => {
+            Some((claimed, reason)) => {
                 let now = self.now();
                 self.with_core(|core| core.unremember(now, &claimed, reason));
             }

@@ -121,7 +121,9 @@ pub enum LaunchError {
 
 /// What is to be done once the node is there.
 #[derive(Default)]
-struct Launches(Vec<Box<dyn FnOnce(&Node) -> Result<(), LaunchError> + Send>>);
+struct Launches(Vec<Launch>);
+
+type Launch = Box<dyn FnOnce(&Node) -> Result<(), LaunchError> + Send>;
 
 impl std::fmt::Debug for Launches {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

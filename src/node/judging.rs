@@ -118,14 +118,14 @@ pub(super) fn judge(title: Title) -> (Bench, Judge) {
 }
 
 impl Bench {
-    /// Lets a broadcast wait for its verdict. Says why not, if not; it may come again then.
-    pub(super) fn wait(&self, shared: &Arc<Shared>, claimed: Claimed) -> Result<(), (Claimed, Reason)> {
+    /// Lets a broadcast wait for its verdict. Gives it back if it cannot; it may come again then.
+    pub(super) fn wait(&self, shared: &Arc<Shared>, claimed: Claimed) -> Option<(Claimed, Reason)> {
         let size = claimed.envelope().size();
         // Several links may pass here at once, and each go over by one: that is bound enough.
         let is_full = self.load.count.load(Ordering::Relaxed) >= WAITING
             || self.load.bytes.load(Ordering::Relaxed) + size > WAITING_BYTES;
         if is_full {
-            return Err((claimed, Reason::ApplicationBusy));
+            return Some((claimed, Reason::ApplicationBusy));
         }
         self.load.count.fetch_add(1, Ordering::Relaxed);
         self.load.bytes.fetch_add(size, Ordering::Relaxed);
@@ -138,7 +138,7 @@ impl Bench {
         };
         // Nobody is there any more: the value takes care of itself when it is dropped.
         drop(self.sender.send(undecided));
-        Ok(())
+        None
     }
 }
 
