@@ -2,8 +2,7 @@
 //!
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
-// The commands that draw come next.
-#[allow(dead_code)]
+mod bench;
 mod chart;
 mod check;
 mod completions;
@@ -19,6 +18,7 @@ mod passphrase;
 mod run;
 mod runtime;
 mod simulate;
+mod statistics;
 mod verify;
 
 use std::io;
@@ -64,6 +64,7 @@ enum Command {
     Verify(verify::Verify),
     Devnet(devnet::Devnet),
     Simulate(simulate::Simulate),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -77,6 +78,7 @@ impl Command {
             Command::Run(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Simulate(command) => command.run(out),
+            Command::Bench(command) => command.run(out),
             Command::Verify(command) => command.run(out),
             Command::Completions(command) => command.run(out),
         }

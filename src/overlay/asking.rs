@@ -13,6 +13,8 @@ use super::{Core, Held, Instant, Now};
 /// How long the tree has to bring an announced message before it is asked for: so long at first, longer while it turns out
 /// that it comes all the same, and at most so long.
 const FIRST_ASK: Duration = Duration::from_millis(100);
+/// How long what is being fetched has before its announcers are asked, too.
+const FETCHED_FIRST: Duration = Duration::from_secs(1);
 const FIRST_ASK_MOST: Duration = Duration::from_millis(1600);
 /// So long after the last time that asking was hasty the tree has half the time again.
 const PATIENCE_LASTS: Duration = Duration::from_secs(5);
@@ -32,8 +34,9 @@ const OPEN_PER_LINK: usize = 1024;
 /// How often an id is served to one link within [`SERVED_WITHIN`].
 const SERVED_AT_MOST: u8 = 2;
 const SERVED_WITHIN: Duration = Duration::from_secs(60);
-/// Ids remembered as served to one link.
-const SERVED_CAPACITY: usize = 4096;
+/// Ids remembered as served to one link, in one generation. More of them are served all the same: the sooner each is
+/// forgotten.
+const SERVED_CAPACITY: usize = 16_384;
 
 #[derive(Debug)]
 struct Wanted {
@@ -126,6 +129,11 @@ impl Asking {
             let worst = std::mem::replace(worst, link);
             less(&mut self.announced, worst);
         }
+    }
+
+    /// Whether a neighbour was asked for the id, and has time left to answer.
+    pub(super) fn is_asked(&self, id: &EnvelopeId) -> bool {
+        self.wanted.get(id).is_some_and(|wanted| wanted.asked.is_some())
     }
 
     /// A copy arrived: it need not be asked for (again), unless it turns out bad.
@@ -256,26 +264,33 @@ fn less(counts: &mut BTreeMap<LinkId, usize>, link: LinkId) {
 }
 
 /// What one link was served lately.
+///
+/// Ids are remembered by their first 8 bytes: who makes two that agree in them gets both served less often, and no one
+/// else's.
 #[derive(Debug, Default)]
 pub(super) struct Served {
-    times: BTreeMap<EnvelopeId, (u8, Instant)>,
+    newer: BTreeMap<u64, u8>,
+    older: BTreeMap<u64, u8>,
+    began: Instant,
 }
 
 impl Served {
-    /// Whether `id` may be served once more.
+    /// Whether `id` may be served once more: twice within one to two minutes, or within the last 16,384 ids that were
+    /// served, if these took less.
     fn may(&mut self, now: Instant, id: EnvelopeId) -> bool {
-        if self.times.len() >= SERVED_CAPACITY {
-            self.times.retain(|_, (_, at)| now.since(*at) < SERVED_WITHIN);
+        if now.since(self.began) >= SERVED_WITHIN * 2 {
+            self.newer.clear();
         }
-        if self.times.len() >= SERVED_CAPACITY && !self.times.contains_key(&id) {
-            return false;
+        if now.since(self.began) >= SERVED_WITHIN || self.newer.len() >= SERVED_CAPACITY {
+            self.older = std::mem::take(&mut self.newer);
+            self.began = now;
         }
-        let (count, at) = self.times.entry(id).or_insert((0, now));
-        if now.since(*at) >= SERVED_WITHIN {
-            (*count, *at) = (0, now);
-        }
-        *count = count.saturating_add(1);
-        *count <= SERVED_AT_MOST
+        let key = id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let before = self.older.get(&key).copied().unwrap_or(0);
+        let count = self.newer.entry(key).or_default();
+        let may = count.saturating_add(before) < SERVED_AT_MOST;
+        *count += u8::from(may);
+        may
     }
 }
 
@@ -290,6 +305,8 @@ impl Core {
                 self.tree.untold.is_known_to(&id, from);
                 self.holders.note(&id, from, Held::Announced);
             } else {
+                let is_coming = self.repair.fetch.is_wanted(&id);
+                let first_ask = if is_coming { FETCHED_FIRST } else { first_ask };
                 self.asking.announced(now.instant, from, id, first_ask);
             }
         }
@@ -317,19 +334,26 @@ impl Core {
     /// A neighbour says that it does not hold what it was asked for.
     pub(super) fn absent(&mut self, now: Now, from: LinkId, ids: impl Iterator<Item = EnvelopeId>) {
         for id in ids {
+            if self.not_fetched(now, from, &id) {
+                continue;
+            }
             if self.asking.wanted.get(&id).is_some_and(|wanted| wanted.asked == Some(from)) {
                 self.asking.reschedule(id, now.instant);
             }
         }
         self.ask_due(now);
+        self.tend_repair(now);
     }
 
     /// A neighbour asks for contents.
     pub(super) fn want(&mut self, now: Now, from: LinkId, ids: impl Iterator<Item = EnvelopeId>) {
         let mut from_log = Vec::new();
+        let mut asked = 0;
         for id in ids {
+            asked += 1;
             let Some(link) = self.links.get_mut(&from).filter(|link| !link.closing) else { return };
-            if !link.served.may(now.instant, id) {
+            // Nothing is remembered of what was made up: that it is not there costs as much as asking for it.
+            if self.index.contains(&id) && !link.served.may(now.instant, id) {
                 continue;
             }
             self.holders.note(&id, from, Held::Asked);
@@ -341,6 +365,7 @@ impl Core {
         if !from_log.is_empty() {
             self.output(Output::Serve { link: from, ids: from_log });
         }
+        self.asked_for(now, from, asked);
     }
 
     /// Tells a new neighbour what is known here: all members, and the latest broadcasts. It asks for what it lacks.

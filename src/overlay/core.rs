@@ -19,6 +19,7 @@ use super::join::Join;
 use super::links::Link;
 use super::members::Members;
 use super::output::{CoreEvent, DialId, LinkId, Output, Target};
+use super::reconcile::Repair;
 use super::remembered::RememberedPeers;
 use super::standing::Standing;
 use super::tickets::Tickets;
@@ -61,6 +62,7 @@ pub struct Core {
     pub(super) addresses: Addresses,
     pub(super) standing: Standing,
     pub(super) asking: Asking,
+    pub(super) repair: Repair,
     pub(super) tree: Tree,
     pub(super) holders: Holders,
     pub(super) timers: Timers<Timer>,
@@ -115,6 +117,8 @@ pub(super) enum Timer {
     Ask,
     /// Announce ids that were collected.
     Have,
+    /// Carry on comparing with neighbours.
+    Repair,
     /// Say EAGER or LAZY where it was put off or a link was lost.
     Tree,
     /// Try one of the pruned links again.
@@ -159,6 +163,7 @@ impl Core {
             addresses: Addresses::default(),
             standing: Standing::default(),
             asking: Asking::default(),
+            repair: Repair::default(),
             tree: Tree::new(now.instant),
             holders: Holders::default(),
             timers: Timers::default(),
@@ -192,6 +197,7 @@ impl Core {
     pub fn start(&mut self, now: Now) {
         self.timers.set(Timer::Review, now.instant + self.review_every());
         self.schedule_check_in(now);
+        self.schedule_repair(now);
         self.schedule_trial(now);
         self.begin_joining(now);
     }
@@ -230,6 +236,7 @@ impl Core {
                 Timer::CheckIn => self.check_in(now),
                 Timer::Ask => self.ask_due(now),
                 Timer::Have => self.announce_ids(now),
+                Timer::Repair => self.tend_repair(now),
                 Timer::Tree => self.tend_tree(now),
                 Timer::TryEdge => self.try_another_edge(now),
                 Timer::Ping(link) => self.look_alive(now, link),

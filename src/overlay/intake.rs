@@ -111,6 +111,8 @@ pub struct Claimed {
     holders: Vec<LinkId>,
     /// It came as the answer to a question.
     asked: Option<AskedFor>,
+    /// The link it was fetched from, if it was found missing.
+    repaired: Option<LinkId>,
     vouched: bool,
 }
 
@@ -143,7 +145,9 @@ impl Core {
         if !self.listens_to(now, link) {
             return batch.iter().map(|_| self.drop_offer(Reason::Barred)).collect();
         }
-        batch.into_iter().map(|envelope| self.offer_one(now, Copy { link, vouched, envelope })).collect()
+        let offers = batch.into_iter().map(|envelope| self.offer_one(now, Copy { link, vouched, envelope })).collect();
+        self.ask_on(link);
+        offers
     }
 
     fn offer_one(&mut self, now: Now, copy: Copy) -> Offer {
@@ -153,8 +157,13 @@ impl Core {
             return self.drop_offer(Reason::BadFrame);
         }
         self.asking.arrived(&id, link);
+        let is_fetched = self.repair.fetch.arrived(&id, link, copy.envelope.size());
         if let Err(reason) = self.wanted(now, &copy.envelope) {
+            if is_fetched && reason != Reason::Duplicate {
+                self.repair.fetch.declined(now.instant, &id);
+            }
             if reason == Reason::Duplicate {
+                self.repair.fetch.forget(&id);
                 self.has_it(now, &id, link, vouched);
                 if vouched {
                     self.learn_vouched(now, sender);
@@ -223,6 +232,7 @@ impl Core {
                     verdicts.claimed.extend(self.claim(now, &ticket, envelope, content));
                 }
                 Outcome::Bad(envelope) => {
+                    self.repair.fetch.forget(&envelope.id());
                     let (next, same) = self.tickets.failed(now.instant, &ticket, &envelope);
                     verdicts.again.extend(next);
                     self.count(Reason::BadSignature);
@@ -248,19 +258,23 @@ impl Core {
                 self.came_again(now, copy.link);
             }
         }
+        let repaired = self.repair.fetch.finished(now.instant, &envelope.id());
         match asked {
-            None if !ticket.vouched => self.came_first(now, ticket.link),
+            None if !ticket.vouched && repaired.is_none() => self.came_first(now, ticket.link),
             Some(AskedFor::News) => self.came_when_asked(now, ticket.link),
             _ => {}
         }
         let vouched = ticket.vouched || copies.iter().any(|copy| copy.vouched);
         if let Err(reason) = self.index.has_room_for(&envelope.sender()) {
             self.counts.count(reason);
+            if repaired.is_some() {
+                self.repair.fetch.declined(now.instant, &envelope.id());
+            }
             return None;
         }
         self.index.claim(&envelope, self.settings.keep);
         // What the tree failed to bring is news all the same.
-        let is_flooded = !vouched && asked != Some(AskedFor::Past);
+        let is_flooded = !vouched && asked != Some(AskedFor::Past) && repaired.is_none();
         let in_budget = !is_flooded || self.charge_sender(now, &envelope, &content);
         let admitted = if in_budget { self.admits(&envelope, &content) } else { Err(Reason::Shed) };
         if let Err(reason) = admitted {
@@ -273,7 +287,7 @@ impl Core {
         }
         let copies = copies.into_iter().map(|copy| copy.link);
         let holders = std::iter::once(ticket.link).chain(copies).chain(announcers).collect();
-        Some(Claimed { envelope, content, holders, asked, vouched })
+        Some(Claimed { envelope, content, holders, asked, repaired, vouched })
     }
 
     /// The protocol's own say about a verified envelope.
@@ -292,12 +306,18 @@ impl Core {
 
     /// Relays what was claimed, appended and found good.
     pub fn accept(&mut self, now: Now, claimed: Vec<Claimed>) {
-        for Claimed { envelope, content, holders, asked, vouched } in claimed {
+        for Claimed { envelope, content, holders, asked, repaired, vouched } in claimed {
             let id = envelope.id();
             self.index.judge(&id, Judgement::Accepted);
             self.apply(now, &envelope, content, vouched);
             self.holders.add(&envelope, self.own, &holders, asked.is_some());
             self.learnt_of(envelope.time());
+            if let Some(link) = repaired {
+                if self.repaired(now, link, &envelope) {
+                    self.relay_late(now, &envelope, &holders, AskedFor::Past);
+                }
+                continue;
+            }
             match asked {
                 None => {
                     self.relay(now, &envelope, &holders);
@@ -305,6 +325,7 @@ impl Core {
                 Some(asked) => self.relay_late(now, &envelope, &holders, asked),
             }
         }
+        self.repair_moved(now);
     }
 
     /// Notes that an application did not want an envelope: it is not relayed, and not asked for again.
@@ -313,10 +334,31 @@ impl Core {
         self.index.judge(&claimed.envelope.id(), Judgement::Refused);
     }
 
+    /// Notes that an application found an envelope to be against its rules. That costs the standing of its author and of the
+    /// neighbour that passed it on, each if it announced the same application in the same version: others could not know, and
+    /// a mixed network would bar its honest half.
+    pub fn reject(&mut self, now: Now, claimed: Claimed, app: &str) {
+        let relay = claimed.holders.first().and_then(|link| self.links.get(link)).map(|link| link.peer);
+        let runs_it = |peer: &NodeId| {
+            let theirs = self.members.presence(peer).and_then(|(presence, _)| presence.apps.get(app));
+            *peer != self.own && theirs.is_some() && theirs == self.apps.get(app)
+        };
+        let mut guilty: Vec<NodeId> = relay.into_iter().chain([claimed.envelope.sender()]).filter(runs_it).collect();
+        guilty.dedup();
+        let reason = if guilty.is_empty() { Reason::ForeignApplication } else { Reason::ApplicationRejected };
+        for node in guilty {
+            self.blame_node(now, node, Offence::Rejected, reason);
+        }
+        self.refuse(claimed, reason);
+    }
+
     /// Notes that an envelope could not be kept: it is not relayed, and may come again when there is room for it.
-    pub fn unremember(&mut self, claimed: &Claimed, reason: Reason) {
+    pub fn unremember(&mut self, now: Now, claimed: &Claimed, reason: Reason) {
         self.counts.count(reason);
         self.index.release(&claimed.envelope.id());
+        if claimed.repaired.is_some() {
+            self.repair.fetch.declined(now.instant, &claimed.envelope.id());
+        }
     }
 
     /// Publishes an envelope of this node's own that is durable here. Says to how many neighbours it goes.

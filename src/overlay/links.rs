@@ -43,6 +43,8 @@ pub struct Opening {
     pub time: Timestamp,
     /// Whether it is to take an older link's place.
     pub renew: bool,
+    /// Whether the other node knows RECONCILE.
+    pub reconcile: bool,
     /// Whether the other node knows EAGER and LAZY.
     pub tree: bool,
 }
@@ -92,6 +94,8 @@ pub(super) struct Link {
     /// Questions for members that are not answered yet.
     pub(super) awaiting_peers: u8,
     pub(super) served: Served,
+    /// Whether the other node compares with this one what both have.
+    pub(super) reconciles: bool,
     pub(super) edge: Edge,
     pub(super) equal: Equal,
     pub(super) ping: Option<(u64, Instant)>,
@@ -241,6 +245,7 @@ impl Core {
             asked: None,
             awaiting_peers: 0,
             served: Served::default(),
+            reconciles: opening.reconcile,
             edge: Edge::new(opening.tree),
             equal: Equal::default(),
             ping: None,
@@ -254,8 +259,8 @@ impl Core {
         self.timers.set(Timer::Ping(link), now.instant + self.settings.ping_after);
         self.schedule_renewal(now, link);
         self.send_ping(now, link);
-        self.tell_what_is_here(link);
         self.joining_link_opened(now, link, target.as_ref());
+        self.repair_link_opened(now, link);
         self.announce_links(now);
         self.maintain(now);
     }
@@ -336,6 +341,7 @@ impl Core {
         self.timers.clear(Timer::Contest(id));
         self.timers.clear(Timer::Renew(id));
         self.asking.link_closed(id);
+        self.repair_link_closed(now, id);
         if !link.closing {
             self.counts.count(reason);
         }
@@ -374,6 +380,7 @@ impl Core {
             Frame::Have(ids) => self.have(now, from, ids.iter()),
             Frame::Want(ids) => self.want(now, from, ids.iter()),
             Frame::Absent(ids) => self.absent(now, from, ids.iter()),
+            Frame::Reconcile(body) => self.reconcile(now, from, body),
             Frame::Eager => self.told_eager(from),
             Frame::Lazy => self.told_lazy(now, from),
             _ => {}
@@ -410,7 +417,13 @@ impl Core {
 
     /// Notes what no honest node does; closes the links of a node that is barred now.
     pub fn blame(&mut self, now: Now, link: LinkId, offence: Offence, reason: Reason) {
-        let Some(peer) = self.links.get(&link).map(|link| link.peer) else { return };
+        if let Some(peer) = self.links.get(&link).map(|link| link.peer) {
+            self.blame_node(now, peer, offence, reason);
+        }
+    }
+
+    /// The same for a node, linked or not.
+    pub(super) fn blame_node(&mut self, now: Now, peer: NodeId, offence: Offence, reason: Reason) {
         if self.standing.blame(peer, offence, now.instant) {
             let theirs: Vec<_> = self.links.iter().filter(|(_, link)| link.peer == peer).map(|(id, _)| *id).collect();
             self.event(CoreEvent::Barred { peer, reason });

@@ -285,6 +285,12 @@ impl Members {
         self.ids.keys().copied()
     }
 
+    /// The ids of the slots' envelopes that live until `alive` at least, with their times.
+    pub(super) fn slots(&self, alive: Timestamp) -> impl Iterator<Item = (Timestamp, EnvelopeId)> + '_ {
+        let slots = self.slots.values().filter(move |slot| slot.expires >= alive);
+        slots.map(|slot| (slot.envelope.time(), slot.envelope.id()))
+    }
+
     /// The bytes of the presences of those `ids` that have not left.
     pub(super) fn presences<'a>(
         &'a self,

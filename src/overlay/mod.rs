@@ -28,6 +28,7 @@ mod peers;
 mod presence;
 mod ranges;
 mod reason;
+mod reconcile;
 mod relay;
 mod remembered;
 mod settings;
@@ -50,12 +51,13 @@ pub use output::{CoreEvent, DialId, Direction, JoinStep, LinkId, Output, Target}
 pub use past::{Past, PastLog, Seen};
 pub use presence::{Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE, Presence, PresenceError};
 pub use reason::{Reason, ReasonCounts};
+pub use reconcile::RepairCounts;
 pub use relay::Handed;
 pub use remembered::RememberedPeer;
 pub use settings::{Broadcast, Settings};
 pub use standing::Offence;
 pub(crate) use take_in::take_in_by;
-pub use take_in::{CoreAccess, take_in};
+pub use take_in::{CoreAccess, Keep, take_in};
 pub use tickets::Ticket;
 pub use tree::Push;
 

@@ -19,6 +19,11 @@ pub const LEAVE_TITLE: &str = "sealnet/leave";
 /// The title of what others need to know about a member that is away.
 pub const MEMBER_TITLE: &str = "sealnet/member";
 
+/// Whether an envelope with this title takes its sender's one place for such, where a later one replaces it.
+pub(super) fn fills_slot(title: &str) -> bool {
+    matches!(title, PRESENCE_TITLE | LEAVE_TITLE | MEMBER_TITLE)
+}
+
 /// The largest presence, in bytes.
 const MAX_PRESENCE: usize = 4096;
 const MAX_LINKS: usize = 40;

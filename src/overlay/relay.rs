@@ -63,8 +63,13 @@ impl Moments {
         self.expire(now);
     }
 
+    /// When the oldest is dropped.
+    fn next(&self) -> Option<Instant> {
+        self.order.front().map(|(at, _)| *at + MOMENT)
+    }
+
     /// Drops what is too old or too much.
-    pub(super) fn expire(&mut self, now: Instant) {
+    fn expire(&mut self, now: Instant) {
         while let Some((at, id)) = self.order.front().copied() {
             if now.since(at) < MOMENT && self.bytes <= MOMENTS_BYTES {
                 return;
@@ -145,6 +150,9 @@ impl Core {
     /// Announces the ids that were collected, to those who have not shown meanwhile that they have them.
     pub(super) fn announce_ids(&mut self, now: Now) {
         self.tree.moments.expire(now.instant);
+        if let Some(next) = self.tree.moments.next() {
+            self.timers.set_earlier(Timer::Have, next);
+        }
         let mut by_link: BTreeMap<LinkId, Vec<EnvelopeId>> = BTreeMap::new();
         for (id, links) in std::mem::take(&mut self.tree.untold.0) {
             for link in links {

@@ -254,7 +254,7 @@ impl Core {
     /// A neighbour wants contents, and sends them.
     pub(super) fn told_eager(&mut self, from: LinkId) {
         if let Some(link) = self.links.get_mut(&from) {
-            (link.edge.push, link.edge.said) = (Push::Eager, Push::Eager);
+            (link.edge.push, link.edge.said, link.edge.is_superfluous) = (Push::Eager, Push::Eager, false);
         }
     }
 

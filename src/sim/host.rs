@@ -25,14 +25,15 @@ impl Simulation {
             Event::Reach(connection) => self.reach(connection),
             Event::Answer(connection) => self.answer(connection),
             Event::DialFailed(node, dial, reason) => self.dial_failed(node, dial, reason),
-            Event::Arrive(connection, side, cargo) => match self.receiver(connection, side) {
+            Event::Arrive(connection, side, cargo) => {
                 // A slow node takes its time, and everything in its order.
-                Some(place) => match self.nodes[place].handles_frame_at(self.now) {
-                    Some(at) => self.queue.put(at, Event::Handle(connection, side, cargo)),
-                    None => self.arrive(connection, side, cargo),
-                },
-                None => {}
-            },
+                let place = self.receiver(connection, side);
+                match place.map(|place| self.nodes[place].handles_frame_at(self.now)) {
+                    Some(Some(at)) => self.queue.put(at, Event::Handle(connection, side, cargo)),
+                    Some(None) => self.arrive(connection, side, cargo),
+                    None => {}
+                }
+            }
             Event::Handle(connection, side, cargo) => self.arrive(connection, side, cargo),
             Event::Close(connection, side, reason) => {
                 let place = self.receiver(connection, side);
@@ -152,7 +153,8 @@ impl Simulation {
         let (peer_id, listen) = (self.nodes[peer].id, vec![self.nodes[peer].address]);
         let Some(running) = self.nodes[own].running.as_mut() else { return Err(None) };
         let link = running.new_link();
-        let opening = Opening { link, dial, peer: peer_id, direction, remote, listen, time, renew, tree: true };
+        let (reconcile, tree) = (true, true);
+        let opening = Opening { link, dial, peer: peer_id, direction, remote, listen, time, renew, reconcile, tree };
         let outcome = running.core.get_mut().link_opened(now, opening);
         let what = if outcome.is_ok() { "open" } else { "refuse" };
         self.digest.note(self.now, own, what, peer_id.as_bytes());

@@ -37,7 +37,7 @@ mod regions;
 mod scenario;
 mod settings;
 mod simulation;
-mod statistics;
+pub(crate) mod statistics;
 mod traffic;
 mod uplink;
 

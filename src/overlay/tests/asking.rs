@@ -112,6 +112,8 @@ fn an_id_is_served_twice_a_minute_to_a_link() {
     assert_eq!(times, [1, 1, 0, 0, 0]);
     assert_eq!(served(node.frame(other, want(&[message.id()]))), 1, "each link has its own allowance");
     node.millis += 60_000;
+    assert_eq!(served(node.frame(link, want(&[message.id()]))), 0, "the minute is remembered for another one");
+    node.millis += 60_000;
     assert_eq!(served(node.frame(link, want(&[message.id()]))), 1);
 }
 

@@ -129,6 +129,7 @@ impl Alone {
             listen: vec![address(peer)],
             time: self.now().wall,
             renew: false,
+            reconcile: false,
             tree: true,
         }
     }

@@ -56,7 +56,7 @@ impl Ledger {
         let mut took: Vec<Duration> = steady().flat_map(on_time).map(Delivery::after).collect();
         took.sort_unstable();
         let last_hops = steady().filter_map(|message| on_time(message).map(|delivery| u64::from(delivery.hops)).max());
-        let percentile = |percent| percentile(&took, percent);
+        let percentile = |percent: u8| percentile(&took, percent.into()).unwrap_or_default();
         Figures {
             redundancy: redundancy(self.messages.iter()),
             redundancy_steady: redundancy(steady()),
@@ -89,10 +89,10 @@ fn redundancy<'a>(messages: impl Iterator<Item = &'a Message>) -> f64 {
     ratio(copies, needed).map_or(0.0, |ratio| ratio - 1.0)
 }
 
-/// The smallest of the sorted values that `percent` of them do not exceed.
-fn percentile(sorted: &[Duration], percent: u8) -> Duration {
-    let rank = (sorted.len() * usize::from(percent)).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().unwrap_or_default()
+/// The smallest of the values, given in rising order, that `percent` % of them do not exceed; `None` without values.
+pub(crate) fn percentile<T: Copy>(sorted: &[T], percent: usize) -> Option<T> {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied()
 }
 
 pub(in crate::sim) fn ratio(part: u64, of: u64) -> Option<f64> {

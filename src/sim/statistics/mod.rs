@@ -1,7 +1,7 @@
 //! What a run amounts to: every message and every node that should have it, accounted for.
 
 mod account;
-mod figures;
+pub(crate) mod figures;
 mod ledger;
 
 pub(super) use account::Ending;
