@@ -90,6 +90,8 @@ fn node(network: NetworkHash) -> Result<Node, Failure> {
             listen: vec![remote],
             time: now.wall,
             renew: false,
+            reconcile: false,
+            tree: false,
         };
         core.link_opened(now, opening).map_err(|refused| format!("{refused:?}"))?;
     }

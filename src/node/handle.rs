@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::envelope::{EnvelopeId, Title, TitleError};
@@ -13,6 +13,7 @@ use crate::link::Traffic;
 use crate::log::{Cursor, LogError, Usage};
 use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
+use super::apps::{Attached, StopSignal};
 use super::dialer::Failed;
 use super::direct::{self, SendError};
 use super::shared::{LinkHandle, Shared};
@@ -26,6 +27,25 @@ const STOP_WITHIN: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Node {
     inner: Arc<Handle>,
+}
+
+/// A handle that does not keep the node running: for tasks that serve it.
+#[derive(Clone)]
+pub struct WeakNode {
+    inner: Weak<Handle>,
+}
+
+impl WeakNode {
+    /// The node, while somebody holds it.
+    pub fn upgrade(&self) -> Option<Node> {
+        self.inner.upgrade().map(|inner| Node { inner })
+    }
+}
+
+impl fmt::Debug for WeakNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakNode").finish_non_exhaustive()
+    }
 }
 
 struct Handle {
@@ -102,6 +122,45 @@ impl Node {
         Node { inner: Arc::new(Handle { shared }) }
     }
 
+    /// A handle that does not keep the node running.
+    pub fn downgrade(&self) -> WeakNode {
+        WeakNode { inner: Arc::downgrade(&self.inner) }
+    }
+
+    /// Gives the broadcasts of `title`, and of the titles under it, to an application: they are kept and relayed by its
+    /// verdict alone. `None` if another application has them. The port on which `app` is built; most want that instead.
+    pub fn attach(&self, title: &Title) -> Option<Attached> {
+        let stop = StopSignal(self.shared().closing.clone());
+        self.shared().apps.attach(title, stop)
+    }
+
+    /// The application of this title is gone. `failed`: it broke down, and nothing of its titles is taken any more; otherwise
+    /// they are like any others again.
+    pub fn detach(&self, title: &Title, failed: bool) {
+        if failed {
+            self.shared().apps.failed(title);
+            self.shared().emit(Event::ApplicationFailed { title: title.clone() });
+        } else {
+            self.shared().apps.detach(title);
+        }
+    }
+
+    /// Says that an application has been busy with one thing for so long.
+    pub fn report_busy(&self, title: &Title, busy: Duration) {
+        tracing::warn!(app = %title, ?busy, "the application is busy with one thing; code that blocks belongs into app_isolated");
+        self.shared().emit(Event::ApplicationBusy { title: title.clone(), busy });
+    }
+
+    /// Counts what an application could not read.
+    pub fn count(&self, reason: Reason) {
+        self.shared().with_core(|core| core.count(reason));
+    }
+
+    /// Whether the node is asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.shared().is_stopping()
+    }
+
     fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
@@ -155,6 +214,14 @@ impl Node {
     /// If the title cannot be used.
     pub fn subscribe(&self, title: &str) -> Result<Subscription, TitleError> {
         Ok(self.subscription(Some(Title::for_application(title)?)))
+    }
+
+    /// The broadcasts of one title and of all titles under it (`chain`, `chain/block`), from now on.
+    ///
+    /// # Errors
+    /// If the title cannot be used.
+    pub fn subscribe_under(&self, title: &str) -> Result<Subscription, TitleError> {
+        Ok(self.subscription(Some(Title::for_application(title)?)).and_under())
     }
 
     /// The broadcasts of all titles, from now on.
@@ -286,8 +353,11 @@ impl Node {
     /// See [`SendError`].
     pub async fn send_to(&self, peer: &NodeId, title: &str, body: impl Into<Body>) -> Result<(), SendError> {
         let title = Title::for_application(title)?;
-        let link = self.shared().with_core(|core| core.link_with(peer)).and_then(|link| self.shared().link(link));
-        direct::send(&link.ok_or(SendError::NotLinked(*peer))?, &title, body.into().into_bytes()).await
+        let shared = self.shared();
+        // A link that is being closed still takes an application's last word.
+        let link = shared.with_core(|core| core.link_with(peer)).and_then(|link| shared.link(link));
+        let link = link.or_else(|| shared.link_of(peer));
+        direct::send(&link.ok_or(SendError::NotLinked(*peer))?, &title, body.into().into_bytes()?).await
     }
 
     /// Sends a message to all neighbours but those in `except`, and nobody further. Says what became of each.
@@ -302,6 +372,13 @@ impl Node {
     ) -> Result<Vec<(NodeId, Result<(), SendError>)>, TitleError> {
         let title = Title::for_application(title)?;
         let body = body.into().into_bytes();
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => {
+                let each = self.links().into_iter().filter(|link| !except.contains(&link.peer));
+                return Ok(each.map(|link| (link.peer, Err(error.clone().into()))).collect());
+            }
+        };
         let links: Vec<LinkHandle> = {
             let open = self.shared().with_core(|core| core.links());
             let links = self.shared().links.read().unwrap_or_else(PoisonError::into_inner);

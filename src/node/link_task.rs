@@ -11,8 +11,7 @@ use tokio::sync::watch;
 use crate::envelope::{Envelope, EnvelopeError, Verified};
 use crate::identity::NodeId;
 use crate::link::{Link, LinkError, Outbox, Reader, Writer};
-use crate::log::LogError;
-use crate::overlay::{self, DialId, Direction, LinkId, Offence, Opening, Reason, Refused};
+use crate::overlay::{self, Claimed, DialId, Direction, Keep, LinkId, Offence, Opening, Reason, Refused};
 use crate::wire::{Frame, FrameError, GoodbyeCode, Hello, Kind};
 
 use super::direct::{Answers, Calls, REQUESTS};
@@ -233,6 +232,19 @@ struct ReadTask<'a> {
     asked_to_renew: bool,
 }
 
+/// Broadcasts go to their applications for a verdict, or into the log.
+struct KeepOrJudge<'a>(&'a Arc<Shared>);
+
+impl Keep for KeepOrJudge<'_> {
+    fn append(&mut self, envelope: &Verified<Envelope>) -> bool {
+        self.0.keep(envelope)
+    }
+
+    fn judge(&mut self, claimed: Claimed) -> Option<Claimed> {
+        self.0.judged_by_app(claimed)
+    }
+}
+
 impl ReadTask<'_> {
     /// Takes in everything that has arrived whole. What came before a broken frame counts.
     fn frames(&mut self, reader: &mut Reader) -> Result<(), LinkError> {
@@ -337,16 +349,9 @@ impl ReadTask<'_> {
 
     fn take_in(&self, vouched: bool, envelopes: Vec<Envelope>) {
         let shared = self.shared.as_ref();
-        let append = |envelope: &Verified<Envelope>| match shared.append(envelope, shared.now()) {
-            Ok(()) => true,
-            Err(LogError::Closed) => false,
-            Err(error) => {
-                tracing::warn!(envelope = %envelope.id(), %error, "a broadcast could not be kept");
-                false
-            }
-        };
         if !envelopes.is_empty() {
-            overlay::take_in(shared, shared.scheme.as_ref(), || shared.now(), append, self.id, vouched, envelopes);
+            let (scheme, keep) = (shared.scheme.as_ref(), KeepOrJudge(self.shared));
+            overlay::take_in(shared, scheme, || shared.now(), keep, self.id, vouched, envelopes);
         }
     }
 

@@ -13,66 +13,8 @@ use crate::envelope::{
 use crate::log::{Cursor, LogError, Position};
 use crate::overlay::{ClockWentBack, Handed, LEAVE_TITLE};
 
+use super::body::{Body, BodyError};
 use super::shared::Shared;
-
-/// What a message consists of: text, bytes, or JSON.
-///
-/// ```
-/// use sealnet::node::Body;
-/// let text = Body::from("hello");
-/// let json = Body::from(serde_json::json!({"height": 7}));
-/// assert_eq!(json.as_bytes(), br#"{"height":7}"#);
-/// # let _ = text;
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body(Bytes);
-
-impl Body {
-    /// The bytes that will be sent.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    pub(super) fn into_bytes(self) -> Bytes {
-        self.0
-    }
-}
-
-impl From<&str> for Body {
-    fn from(text: &str) -> Body {
-        Body(Bytes::copy_from_slice(text.as_bytes()))
-    }
-}
-
-impl From<String> for Body {
-    fn from(text: String) -> Body {
-        Body(text.into())
-    }
-}
-
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Body {
-        Body(bytes)
-    }
-}
-
-impl From<Vec<u8>> for Body {
-    fn from(bytes: Vec<u8>) -> Body {
-        Body(bytes.into())
-    }
-}
-
-impl From<&[u8]> for Body {
-    fn from(bytes: &[u8]) -> Body {
-        Body(Bytes::copy_from_slice(bytes))
-    }
-}
-
-impl From<serde_json::Value> for Body {
-    fn from(value: serde_json::Value) -> Body {
-        Body(value.to_string().into())
-    }
-}
 
 /// What is known of a broadcast when it has been published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +57,9 @@ pub enum PublishError {
     /// The title cannot be used.
     #[error(transparent)]
     Title(#[from] TitleError),
+    /// The message could not be made.
+    #[error(transparent)]
+    Body(#[from] BodyError),
     /// The message is larger than an envelope can carry.
     #[error(
         "the message has {size} bytes and a broadcast carries at most {limit}; send it in parts, or to single nodes"
@@ -154,13 +99,13 @@ impl From<MessageTooLong> for PublishError {
 pub struct Publish {
     shared: Arc<Shared>,
     title: String,
-    body: Bytes,
+    body: Body,
     lifetime: Lifetime,
 }
 
 impl Publish {
     pub(super) fn new(shared: Arc<Shared>, title: &str, body: Body) -> Self {
-        Publish { shared, title: title.to_owned(), body: body.into_bytes(), lifetime: Lifetime::DEFAULT }
+        Publish { shared, title: title.to_owned(), body, lifetime: Lifetime::DEFAULT }
     }
 
     /// How long it is kept for those who are away; a day if nothing is said. [`Lifetime::LIVE_ONLY`]: not at all.
@@ -171,11 +116,12 @@ impl Publish {
 
     async fn publish(self) -> Result<Receipt, PublishError> {
         let title = Title::for_application(&self.title)?;
-        let size = self.body.len();
+        let message = self.body.into_bytes()?;
+        let size = message.len();
         if size > MAX_MESSAGE {
             return Err(PublishError::TooLarge { size, limit: MAX_MESSAGE });
         }
-        self.shared.publish(title, self.body, self.lifetime).await
+        self.shared.publish(title, message, self.lifetime).await
     }
 }
 

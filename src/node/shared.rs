@@ -19,6 +19,7 @@ use crate::overlay::{
 };
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
+use super::apps::Apps;
 use super::clock::RunningClock;
 use super::direct::Calls;
 use super::events::{Announcer, Event};
@@ -45,6 +46,8 @@ pub(super) struct Shared {
     pub(super) doorkeeper: Doorkeeper,
     pub(super) links: RwLock<BTreeMap<LinkId, LinkHandle>>,
     pub(super) events: Announcer,
+    /// The applications.
+    pub(super) apps: Apps,
     /// What the node must not forget, if it was given a place for it.
     pub(super) state: Option<Arc<State>>,
     /// The end of the log at the start.
@@ -115,6 +118,7 @@ impl Shared {
             clock: parts.clock,
             doorkeeper: Doorkeeper::default(),
             links: RwLock::default(),
+            apps: Apps::default(),
             events: Announcer::default(),
             cancel: CancellationToken::new(),
             closing: CancellationToken::new(),
@@ -192,6 +196,12 @@ impl Shared {
         self.links.read().unwrap_or_else(PoisonError::into_inner).get(&link).cloned()
     }
 
+    /// The host's side of a link with a node, open or being closed.
+    pub(super) fn link_of(&self, peer: &NodeId) -> Option<LinkHandle> {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        links.values().find(|link| link.peer == *peer).cloned()
+    }
+
     /// Queues a frame of the core's. A peer that leaves so much of them unread is stuck.
     pub(super) fn send(&self, link: LinkId, frame: Frame) {
         let Some(handle) = self.link(link) else { return };
@@ -247,8 +257,16 @@ impl Shared {
 
     fn close(&self, link: LinkId, goodbye: Option<GoodbyeCode>, reason: Reason) {
         if let Some(handle) = self.link(link) {
-            handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
-            handle.outbox.close(goodbye.map(|code| Goodbye::new(code, "")));
+            let (peer, outbox) = (handle.peer, handle.outbox.clone());
+            let end = move || {
+                handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
+                outbox.close(goodbye.map(|code| Goodbye::new(code, "")));
+            };
+            match self.me.upgrade() {
+                // Nobody owes a last word to whom it sends away for what it did.
+                Some(shared) if reason.is_peaceful() => shared.before_closing(link, peer, reason, end),
+                _ => end(),
+            }
         }
     }
 
@@ -265,6 +283,11 @@ impl Shared {
 
     fn tell(&self, event: CoreEvent) {
         trace(&event);
+        match &event {
+            CoreEvent::LinkOpened { peer, direction, .. } => self.apps.opened(*peer, *direction),
+            CoreEvent::LinkClosed { peer, reason, .. } => self.apps.closed(*peer, *reason),
+            _ => {}
+        }
         Event::of(event).into_iter().for_each(|event| self.emit(event));
     }
 
@@ -279,6 +302,18 @@ impl Shared {
             self.tell_of(envelope, position);
         }
         Ok(())
+    }
+
+    /// The same, and says whether it is kept.
+    pub(super) fn keep(&self, envelope: &Verified<Envelope>) -> bool {
+        match self.append(envelope, self.now()) {
+            Ok(()) => true,
+            Err(LogError::Closed) => false,
+            Err(error) => {
+                tracing::warn!(envelope = %envelope.id(), %error, "a broadcast could not be kept");
+                false
+            }
+        }
     }
 
     /// Tells of a broadcast that was durable at once. Those that had to wait for the disk are told of by

@@ -10,12 +10,17 @@ use super::core::Timer;
 use super::output::{LinkId, Output};
 use super::{Core, Held, Instant, Now};
 
-/// How long the tree has to bring an announced message before it is asked for.
+/// How long the tree has to bring an announced message before it is asked for: so long at first, longer while it turns out
+/// that it comes all the same, and at most so long.
 const FIRST_ASK: Duration = Duration::from_millis(100);
-/// How long an asked neighbour has before the next announcer is asked.
-const NEXT_ASK: Duration = Duration::from_millis(400);
 /// How long what is being fetched has before its announcers are asked, too.
 const FETCHED_FIRST: Duration = Duration::from_secs(1);
+const FIRST_ASK_MOST: Duration = Duration::from_millis(1600);
+/// So long after the last time that asking was hasty the tree has half the time again.
+const PATIENCE_LASTS: Duration = Duration::from_secs(5);
+/// How long an asked neighbour has before the next announcer is asked: so many times what the tree has, and at most as
+/// long as that may become.
+const NEXT_ASK: u32 = 4;
 /// How long an announcement is remembered.
 const FORGET: Duration = Duration::from_secs(30);
 /// A link this young is still telling what it had before: waiting for a flood would be in vain.
@@ -63,7 +68,7 @@ pub(super) enum AskedFor {
 }
 
 /// What was announced to this node and has not come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Asking {
     wanted: BTreeMap<EnvelopeId, Wanted>,
     due: BTreeSet<(Instant, EnvelopeId)>,
@@ -75,6 +80,24 @@ pub(super) struct Asking {
     arrived: BTreeSet<EnvelopeId>,
     /// How often a link did not bring what it had announced. Those who keep their promises are asked first.
     broken: BTreeMap<LinkId, u32>,
+    /// How long the tree has, and since when.
+    first_ask: Duration,
+    patient_since: Instant,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Asking {
+            wanted: BTreeMap::new(),
+            due: BTreeSet::new(),
+            announced: BTreeMap::new(),
+            open: BTreeMap::new(),
+            arrived: BTreeSet::new(),
+            broken: BTreeMap::new(),
+            first_ask: FIRST_ASK,
+            patient_since: Instant::default(),
+        }
+    }
 }
 
 impl Asking {
@@ -121,9 +144,12 @@ impl Asking {
     }
 
     /// A copy was found good. Says whether it was the answer to a question, and who has it too.
-    pub(super) fn finished(&mut self, id: &EnvelopeId) -> Finished {
+    pub(super) fn finished(&mut self, now: Instant, id: &EnvelopeId) -> Finished {
         let has_arrived = self.arrived.contains(id);
         let Some(wanted) = self.forget(id) else { return Finished::default() };
+        if wanted.was_asked && wanted.is_news && !has_arrived {
+            self.was_hasty(now);
+        }
         if has_arrived && let Some(broken) = wanted.asked.and_then(|link| self.broken.get_mut(&link)) {
             *broken /= 2;
         }
@@ -144,6 +170,24 @@ impl Asking {
         Some(wanted)
     }
 
+    /// Something came by itself although it had been asked for: links are slow or full, and asking makes them fuller.
+    pub(super) fn was_hasty(&mut self, now: Instant) {
+        // What was asked for before this node knew says nothing new.
+        if now.since(self.patient_since) >= self.first_ask {
+            self.first_ask = (self.first_ask * 2).min(FIRST_ASK_MOST);
+            self.patient_since = now;
+        }
+    }
+
+    /// How long the tree has to bring what is announced now.
+    fn patience(&mut self, now: Instant) -> Duration {
+        while self.first_ask > FIRST_ASK && now.since(self.patient_since) >= PATIENCE_LASTS {
+            self.first_ask = (self.first_ask / 2).max(FIRST_ASK);
+            self.patient_since = self.patient_since + PATIENCE_LASTS;
+        }
+        self.first_ask
+    }
+
     /// A link is gone. What it announced is noticed when its turn comes.
     pub(super) fn link_closed(&mut self, link: LinkId) {
         self.announced.remove(&link);
@@ -162,6 +206,7 @@ impl Asking {
 
     /// The ids to ask for now, each with whom to ask.
     fn take_due(&mut self, now: Instant, usable: impl Fn(LinkId) -> bool) -> Vec<(LinkId, EnvelopeId)> {
+        let next_ask = (self.patience(now) * NEXT_ASK).min(FIRST_ASK_MOST);
         let mut questions = Vec::new();
         while let Some((due, id)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             let Some(wanted) = self.wanted.get_mut(&id) else {
@@ -192,11 +237,11 @@ impl Asking {
                 *self.open.entry(link).or_default() += 1;
                 (wanted.asked, wanted.was_asked) = (Some(link), true);
                 questions.push((link, id));
-                self.reschedule(id, now + NEXT_ASK);
+                self.reschedule(id, now + next_ask);
             } else if now.since(wanted.since) >= FORGET || (wanted.announcers.is_empty() && wanted.was_asked) {
                 self.forget(&id);
             } else {
-                self.reschedule(id, now + NEXT_ASK);
+                self.reschedule(id, now + next_ask);
             }
         }
         questions
@@ -253,7 +298,8 @@ impl Core {
     /// A neighbour announced ids.
     pub(super) fn have(&mut self, now: Now, from: LinkId, ids: impl Iterator<Item = EnvelopeId>) {
         let Some(link) = self.links.get(&from) else { return };
-        let first_ask = if now.instant.since(link.opened) < FRESH { Duration::ZERO } else { FIRST_ASK };
+        let is_fresh = now.instant.since(link.opened) < FRESH;
+        let first_ask = if is_fresh { Duration::ZERO } else { self.asking.patience(now.instant) };
         for id in ids {
             if self.knows(&id) {
                 self.tree.untold.is_known_to(&id, from);

@@ -204,6 +204,7 @@ impl Core {
 
     /// Begins to leave: every link is told good-bye. The host has published the leave before.
     pub fn stop(&mut self, now: Now) {
+        self.announce_ids(now);
         self.stopping = true;
         for link in self.links.keys().copied().collect::<Vec<_>>() {
             self.close(link, Some(crate::wire::GoodbyeCode::Leaving), Reason::Stopping);
@@ -211,7 +212,6 @@ impl Core {
         self.remember_peers();
         self.dials.clear();
         self.timers = Timers::default();
-        let _ = now;
     }
 
     /// What the host is to do, in order; empty afterwards.

@@ -11,7 +11,6 @@ use super::index::{Judgement, live_until};
 use super::output::{CoreEvent, LinkId};
 use super::presence::{Content, MEMBER_TITLE, PRESENCE_TITLE};
 use super::relay::Handed;
-use super::settings::Broadcast;
 use super::standing::Offence;
 use super::tickets::{Claim, Copy, Ticket};
 use super::{Core, Held, Now, Reason, TIME_TOLERANCE};
@@ -252,11 +251,13 @@ impl Core {
 
     fn claim(&mut self, now: Now, ticket: &Ticket, envelope: Verified<Envelope>, content: Content) -> Option<Claimed> {
         let copies = self.tickets.succeeded(ticket);
+        let Finished { asked, announcers } = self.asking.finished(now.instant, &envelope.id());
         for copy in &copies {
             self.counts.count(Reason::Duplicate);
-            self.has_it(now, &envelope.id(), copy.link, copy.vouched);
+            if asked.is_none() && !copy.vouched {
+                self.came_again(now, copy.link);
+            }
         }
-        let Finished { asked, announcers } = self.asking.finished(&envelope.id());
         let repaired = self.repair.fetch.finished(now.instant, &envelope.id());
         match asked {
             None if !ticket.vouched && repaired.is_none() => self.came_first(now, ticket.link),
@@ -309,27 +310,19 @@ impl Core {
             let id = envelope.id();
             self.index.judge(&id, Judgement::Accepted);
             self.apply(now, &envelope, content, vouched);
-            self.holders.add(&envelope, self.own, &holders);
+            self.holders.add(&envelope, self.own, &holders, asked.is_some());
             self.learnt_of(envelope.time());
             if let Some(link) = repaired {
                 if self.repaired(now, link, &envelope) {
-                    self.announce_to_all(now, &envelope, &holders);
+                    self.relay_late(now, &envelope, &holders, AskedFor::Past);
                 }
                 continue;
             }
-            let is_repair = match asked {
-                None => false,
-                // Those who hang on this node in the tree wait for it too. When there is much of it, it is no message that
-                // was late but a gap that is being filled, and nobody is flooded with that.
-                Some(AskedFor::News) => {
-                    self.settings.broadcast == Broadcast::Flood || !self.tree.asked.take(now.instant)
+            match asked {
+                None => {
+                    self.relay(now, &envelope, &holders);
                 }
-                Some(AskedFor::Past) => true,
-            };
-            if is_repair {
-                self.announce_to_all(now, &envelope, &holders);
-            } else {
-                self.relay(now, envelope, &holders);
+                Some(asked) => self.relay_late(now, &envelope, &holders, asked),
             }
         }
         self.repair_moved(now);
@@ -339,6 +332,24 @@ impl Core {
     pub fn refuse(&mut self, claimed: Claimed, reason: Reason) {
         self.counts.count(reason);
         self.index.judge(&claimed.envelope.id(), Judgement::Refused);
+    }
+
+    /// Notes that an application found an envelope to be against its rules. That costs the standing of its author and of the
+    /// neighbour that passed it on, each if it announced the same application in the same version: others could not know, and
+    /// a mixed network would bar its honest half.
+    pub fn reject(&mut self, now: Now, claimed: Claimed, app: &str) {
+        let relay = claimed.holders.first().and_then(|link| self.links.get(link)).map(|link| link.peer);
+        let runs_it = |peer: &NodeId| {
+            let theirs = self.members.presence(peer).and_then(|(presence, _)| presence.apps.get(app));
+            *peer != self.own && theirs.is_some() && theirs == self.apps.get(app)
+        };
+        let mut guilty: Vec<NodeId> = relay.into_iter().chain([claimed.envelope.sender()]).filter(runs_it).collect();
+        guilty.dedup();
+        let reason = if guilty.is_empty() { Reason::ForeignApplication } else { Reason::ApplicationRejected };
+        for node in guilty {
+            self.blame_node(now, node, Offence::Rejected, reason);
+        }
+        self.refuse(claimed, reason);
     }
 
     /// Notes that an envelope could not be kept: it is not relayed, and may come again when there is room for it.
@@ -356,9 +367,9 @@ impl Core {
         self.index.judge(&envelope.id(), Judgement::Accepted);
         let content = Content::of(&envelope);
         self.apply(now, &envelope, content, false);
-        self.holders.add(&envelope, self.own, &[]);
+        self.holders.add(&envelope, self.own, &[], false);
         self.learnt_of(envelope.time());
-        self.relay(now, envelope, &[])
+        self.relay(now, &envelope, &[])
     }
 
     /// What the core itself learns from an accepted envelope.
@@ -399,8 +410,11 @@ impl Core {
 
     /// A neighbour brought what is known here: it has it.
     fn has_it(&mut self, now: Now, id: &EnvelopeId, link: LinkId, vouched: bool) {
-        if !vouched {
-            self.came_again(now, link);
+        match self.holders.was_asked_for(id) {
+            Some(false) if !vouched => self.came_again(now, link),
+            // The tree was late with it. That it comes twice is the asking's doing, and shows no circle.
+            Some(true) if !vouched && self.is_eager(link) => self.asking.was_hasty(now.instant),
+            _ => {}
         }
         self.tree.untold.is_known_to(id, link);
         self.holders.note(id, link, Held::Announced);

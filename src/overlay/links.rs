@@ -333,7 +333,9 @@ impl Core {
 
     /// A link's connection is closed, for `reason` unless one of the two nodes had said why.
     pub fn link_closed(&mut self, now: Now, id: LinkId, reason: Reason) {
-        self.edge_lost(id, reason);
+        if self.links.get(&id).is_some_and(|link| !link.closing) {
+            self.edge_lost(id, reason);
+        }
         let Some(link) = self.links.remove(&id) else { return };
         self.timers.clear(Timer::Ping(id));
         self.timers.clear(Timer::Contest(id));
@@ -415,7 +417,13 @@ impl Core {
 
     /// Notes what no honest node does; closes the links of a node that is barred now.
     pub fn blame(&mut self, now: Now, link: LinkId, offence: Offence, reason: Reason) {
-        let Some(peer) = self.links.get(&link).map(|link| link.peer) else { return };
+        if let Some(peer) = self.links.get(&link).map(|link| link.peer) {
+            self.blame_node(now, peer, offence, reason);
+        }
+    }
+
+    /// The same for a node, linked or not.
+    pub(super) fn blame_node(&mut self, now: Now, peer: NodeId, offence: Offence, reason: Reason) {
         if self.standing.blame(peer, offence, now.instant) {
             let theirs: Vec<_> = self.links.iter().filter(|(_, link)| link.peer == peer).map(|(id, _)| *id).collect();
             self.event(CoreEvent::Barred { peer, reason });

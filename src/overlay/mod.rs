@@ -57,7 +57,7 @@ pub use remembered::RememberedPeer;
 pub use settings::{Broadcast, Settings};
 pub use standing::Offence;
 pub(crate) use take_in::take_in_by;
-pub use take_in::{CoreAccess, take_in};
+pub use take_in::{CoreAccess, Keep, take_in};
 pub use tickets::Ticket;
 pub use tree::Push;
 

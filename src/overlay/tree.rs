@@ -94,7 +94,7 @@ impl Edge {
     }
 
     /// Whether this node got from here what it had not got from elsewhere.
-    fn feeds(&self) -> bool {
+    pub(super) fn feeds(&self) -> bool {
         self.push == Push::Eager && (self.firsts > 0 || self.firsts_before > 0)
     }
 
@@ -254,7 +254,7 @@ impl Core {
     /// A neighbour wants contents, and sends them.
     pub(super) fn told_eager(&mut self, from: LinkId) {
         if let Some(link) = self.links.get_mut(&from) {
-            (link.edge.push, link.edge.said) = (Push::Eager, Push::Eager);
+            (link.edge.push, link.edge.said, link.edge.is_superfluous) = (Push::Eager, Push::Eager, false);
         }
     }
 
@@ -269,6 +269,11 @@ impl Core {
                 self.say(now, other, Push::Eager);
             }
         }
+    }
+
+    /// Whether contents come over a link by themselves.
+    pub(super) fn is_eager(&self, link: LinkId) -> bool {
+        self.links.get(&link).is_some_and(|link| link.edge.push == Push::Eager)
     }
 
     fn open_edges(&self) -> impl Iterator<Item = (LinkId, &Edge)> {

@@ -25,14 +25,15 @@ impl Simulation {
             Event::Reach(connection) => self.reach(connection),
             Event::Answer(connection) => self.answer(connection),
             Event::DialFailed(node, dial, reason) => self.dial_failed(node, dial, reason),
-            Event::Arrive(connection, side, cargo) => match self.receiver(connection, side) {
+            Event::Arrive(connection, side, cargo) => {
                 // A slow node takes its time, and everything in its order.
-                Some(place) => match self.nodes[place].handles_frame_at(self.now) {
-                    Some(at) => self.queue.put(at, Event::Handle(connection, side, cargo)),
-                    None => self.arrive(connection, side, cargo),
-                },
-                None => {}
-            },
+                let place = self.receiver(connection, side);
+                match place.map(|place| self.nodes[place].handles_frame_at(self.now)) {
+                    Some(Some(at)) => self.queue.put(at, Event::Handle(connection, side, cargo)),
+                    Some(None) => self.arrive(connection, side, cargo),
+                    None => {}
+                }
+            }
             Event::Handle(connection, side, cargo) => self.arrive(connection, side, cargo),
             Event::Close(connection, side, reason) => {
                 let place = self.receiver(connection, side);

@@ -1,7 +1,10 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
+mod apps;
 mod bench;
 mod broadcasting;
+#[cfg(all(feature = "cli", feature = "disk"))]
+mod chaos;
 mod cli;
 mod config;
 mod devnet;

@@ -38,8 +38,11 @@ fn a_run_is_told_in_one_object_and_equal_command_lines_give_equal_runs() {
 fn everybody_may_send_and_people_get_a_table_and_curves() {
     let place = Place::new();
     let printed = place.done("simulate --nodes 12 --senders all --messages 12 --warm-up 1s --svg curves.svg");
-    for words in ["nodes", "12, 12 up at the end, signed", "unexplained  0", "complete", "digest"] {
-        assert!(printed.contains(words), "no {words:?} in: {printed}");
+    for (name, fact) in
+        [("nodes", "12, 12 up at the end, signed"), ("unexplained", "0"), ("duplicates", "0"), ("complete", "yes")]
+    {
+        let said = printed.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        assert_eq!(said, Some(fact), "{name} in: {printed}");
     }
     let drawn = std::fs::read_to_string(place.path("curves.svg")).unwrap();
     assert!(drawn.starts_with("<svg ") && drawn.contains("Latency") && drawn.contains("Redundancy"));

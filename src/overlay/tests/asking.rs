@@ -127,3 +127,25 @@ fn presences_are_served_from_the_member_table() {
     let other = node.linked(2);
     assert_eq!(relayed(&node.frame(other, want(&[presence.id()]))), [(presence.id(), vec![other])]);
 }
+
+#[test]
+fn while_asking_turns_out_to_be_hasty_the_tree_has_more_time() {
+    let mut node = Alone::new();
+    let links = settled(&mut node, 1..=2);
+    let asked_after = |node: &mut Alone, n: u32| {
+        let message = said(9, "t", n.to_string(), 0);
+        node.frame(links[1], have(&[message.id()]));
+        let waited = (1..).find(|_| !questions(&node.wait(10)).is_empty());
+        // It comes by itself all the same.
+        node.brings(links[0], &message);
+        waited.map(|waited| waited * 10).unwrap()
+    };
+    let waits: Vec<u64> = (0..6).map(|n| asked_after(&mut node, n)).collect();
+    assert_eq!(waits, [100, 200, 400, 800, 1_600, 1_600]);
+    node.wait(5_000);
+    for link in &links {
+        node.frame(*link, Frame::Pong([0; 8]));
+    }
+    node.wait(5_000);
+    assert_eq!(asked_after(&mut node, 10), 400, "what was slow may be quick again");
+}

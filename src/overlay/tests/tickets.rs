@@ -93,9 +93,9 @@ fn a_batch_of_rubbish_costs_two_verifications() {
     let batch: Vec<_> = (0..64).map(|n| forged(&said(9, "t", format!("{n}"), 0), 0)).collect();
     let honest = said(9, "t", "0", 0);
     let (time, core) = (node.now(), Mutex::new(node.core));
-    take_in(&core, &node.scheme, || time, |_| panic!("nothing is to be kept"), liar, false, batch);
+    take_in(&core, &node.scheme, || time, |_: &Verified<Envelope>| panic!("nothing is to be kept"), liar, false, batch);
     assert_eq!(node.scheme.verifications(), 2);
-    take_in(&core, &node.scheme, || time, |_| true, friend, false, vec![(*honest).clone()]);
+    take_in(&core, &node.scheme, || time, |_: &Verified<Envelope>| true, friend, false, vec![(*honest).clone()]);
     assert!(core.into_inner().unwrap().has_accepted(&honest.id()), "the tickets were given back");
 }
 
@@ -130,7 +130,7 @@ fn what_the_log_does_not_keep_is_not_relayed_and_may_come_again() {
     let (link, _) = (node.linked(1), node.linked(2));
     let message = said(9, "t", "hello", 0);
     let (time, core) = (node.now(), std::cell::RefCell::new(node.core));
-    take_in(&core, &node.scheme, || time, |_| false, link, false, vec![(*message).clone()]);
+    take_in(&core, &node.scheme, || time, |_: &Verified<Envelope>| false, link, false, vec![(*message).clone()]);
     let mut core = core.into_inner();
     assert!(relayed(&core.take_outputs()).is_empty() && !core.has_accepted(&message.id()));
     assert_eq!((core.counts().get(Reason::LogFull), core.index_len()), (1, 0));

@@ -23,8 +23,8 @@ fn seen(micros: u64, id: EnvelopeId) -> Seen {
 }
 
 /// Two nodes with `common` ids; each has 16 ids the other lacks, at the same times, in such a way that all sums over
-/// 32 neighbouring ids agree. Gives what node 0 asked node 1 for.
-fn deceived(common: u64) -> (BTreeSet<EnvelopeId>, u64) {
+/// neighbouring ids agree. Gives what node 0 asked node 1 for in `span`, and how often it was deceived.
+fn deceived(common: u64, span: Duration) -> (BTreeSet<EnvelopeId>, u64) {
     let mut net = Net::new(2);
     for n in 0..common {
         // Each at a time of its own, pairs next to each other.
@@ -37,7 +37,7 @@ fn deceived(common: u64) -> (BTreeSet<EnvelopeId>, u64) {
         }
     }
     net.link(0, 1);
-    net.run(5 * SECOND);
+    net.run(span);
     let counts = net.counts(0);
     assert_eq!(counts.absent, counts.asked - 1, "all but the other's presence were made up");
     let ground = (0..common).flat_map(|n| [ground(n * 2, 150), ground(n * 2 + 1, 250)]);
@@ -46,14 +46,15 @@ fn deceived(common: u64) -> (BTreeSet<EnvelopeId>, u64) {
 
 #[test]
 fn ground_ids_whose_fingerprints_agree_are_found_by_lists_and_counted() {
-    let (asked, deceived) = deceived(480);
+    let (asked, deceived) = deceived(480, 3 * SECOND);
     assert_eq!(asked.len(), 32);
     assert_eq!(deceived, 1);
 }
 
 #[test]
 fn many_ground_ids_are_found_by_halving_first() {
-    let (asked, deceived) = deceived(6_400);
+    // So many sessions take their time: 19 frames a second.
+    let (asked, deceived) = deceived(6_400, 9 * SECOND);
     assert_eq!(asked.len(), 32);
     assert!(deceived > 16, "{deceived}");
 }
