@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sealnet::identity::NodeId;
 
 use crate::chain::{Added, Block, Chain, Whereabouts};
-use crate::stage::{add, amount, at, balance, chain, chain_of, forge, genesis, genesis_with, grow, id, mine, pay, wait};
+use crate::stage::{add, amount, at, balance, chain, chain_of, forge, genesis, genesis_with, grow, id, mine, pay, try_pay, wait};
 
 #[test]
 fn the_branch_with_more_work_wins_and_of_two_equal_ones_the_first() {
@@ -75,8 +75,7 @@ fn a_reorganisation_puts_transfers_back_and_forgets_none_that_still_fits() {
 #[test]
 fn an_account_remembers_what_concerns_it_on_the_active_chain_alone() {
     let (mut a, mut b) = (chain(), chain());
-    let transfer = pay(&a, 0, 8, 5, 2, 0);
-    wait(&mut a, &transfer).unwrap();
+    try_pay(&mut a, 0, 8, 5, 2, 0).unwrap();
     let blocks = [grow(&mut a, 8), grow(&mut a, 9)];
     let history = a.history(&id(8), 10).unwrap();
     let amounts = |history: &[crate::chain::Entry]| -> Vec<u64> {

@@ -8,7 +8,7 @@ use sealnet::envelope::{Draft, Lifetime, Scheme, Signed};
 use crate::chain::{Added, Amount, Blame, Block, Candidate, Chain, Difficulty, Header, MAX_AHEAD, Order, Refusal, Transfer};
 use crate::stage::{
     add, add_bytes, amount, at, balance, chain, chain_of, forge, genesis_with, grow, id, mine, network, pay, person,
-    refusal, wait,
+    refusal, try_pay, wait,
 };
 
 /// Refused with a name, blamed on the block, and the chain as it was.
@@ -183,8 +183,7 @@ fn blocks_that_are_too_large_are_refused() {
     refuse(&mut chain, &block, "oversize");
     // One's own miner stays below.
     for nonce in 0..64 {
-        let transfer = pay(&chain, 0, 1, 1, 1, nonce);
-        wait(&mut chain, &transfer).unwrap();
+        try_pay(&mut chain, 0, 1, 1, 1, nonce).unwrap();
     }
     let block = grow(&mut chain, 9);
     assert!(block.bytes.len() <= 20_000 && block.transfers.len() > 40, "{}", block.bytes.len());
@@ -201,8 +200,7 @@ fn transfers_that_are_too_large_are_refused() {
 #[test]
 fn signatures_of_others_are_refused_and_a_spoilt_copy_does_not_harm_the_block() {
     let mut chain = chain();
-    let transfer = pay(&chain, 0, 1, 10, 1, 0);
-    wait(&mut chain, &transfer).unwrap();
+    try_pay(&mut chain, 0, 1, 10, 1, 0).unwrap();
     let good = mine(&chain, 9);
     let mut bytes = good.bytes.to_vec();
     *bytes.last_mut().unwrap() ^= 1;

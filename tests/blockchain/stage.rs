@@ -122,3 +122,9 @@ pub(crate) fn forge(chain: &Chain, change: impl FnOnce(&mut crate::chain::Header
     assert!(header.grind(u64::MAX));
     Block::assemble(header, coinbase, transfers)
 }
+
+/// Signs a transfer and puts it into the mempool.
+pub(crate) fn try_pay(chain: &mut Chain, from: u8, to: u8, units: u64, fee: u64, nonce: u64) -> Result<(), Refusal> {
+    let transfer = pay(chain, from, to, units, fee, nonce);
+    wait(chain, &transfer)
+}

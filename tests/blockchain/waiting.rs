@@ -1,7 +1,7 @@
 //! The mempool.
 
 use crate::chain::{Refusal, Whereabouts};
-use crate::stage::{add, amount, balance, chain, chain_of, forge, genesis_with, grow, id, mine, pay, wait};
+use crate::stage::{add, amount, balance, chain, chain_of, forge, genesis_with, grow, id, mine, pay, try_pay, wait};
 
 #[test]
 fn a_higher_fee_replaces_a_waiting_transfer() {
@@ -9,7 +9,7 @@ fn a_higher_fee_replaces_a_waiting_transfer() {
     let cheap = pay(&chain, 0, 1, 100, 20, 0);
     wait(&mut chain, &cheap).unwrap();
     // A tenth more, and one: relaying replacements costs something.
-    let refused = wait(&mut chain, &pay(&chain, 0, 1, 100, 22, 0));
+    let refused = try_pay(&mut chain, 0, 1, 100, 22, 0);
     assert_eq!(refused, Err(Refusal::Underpriced { fee: amount(22), needed: amount(23) }));
     let dear = pay(&chain, 0, 2, 100, 23, 0);
     wait(&mut chain, &dear).unwrap();
@@ -29,8 +29,7 @@ fn the_best_paid_go_first_and_each_senders_in_order() {
     };
     // There is room for three, and the one with 90 waits for the one with 5.
     assert_eq!(fees(mine(&chain, 9)), [10, 5, 90]);
-    let transfer = pay(&chain, 2, 0, 1, 20, 0);
-    wait(&mut chain, &transfer).unwrap();
+    try_pay(&mut chain, 2, 0, 1, 20, 0).unwrap();
     assert_eq!(fees(grow(&mut chain, 9)), [20, 10, 5]);
     assert_eq!(fees(grow(&mut chain, 9)), [90]);
 }
@@ -39,10 +38,9 @@ fn the_best_paid_go_first_and_each_senders_in_order() {
 fn what_one_sender_has_waiting_is_bounded() {
     let mut chain = chain();
     for nonce in 0..64 {
-        let transfer = pay(&chain, 0, 1, 1, 1, nonce);
-        wait(&mut chain, &transfer).unwrap();
+        try_pay(&mut chain, 0, 1, 1, 1, nonce).unwrap();
     }
-    let refused = wait(&mut chain, &pay(&chain, 0, 1, 1, 1, 64));
+    let refused = try_pay(&mut chain, 0, 1, 1, 1, 64);
     assert_eq!(refused, Err(Refusal::TooManyWaiting { sender: id(0), limit: 64 }));
     assert_eq!(chain.balance(&id(0)).1, 64);
 }
@@ -68,12 +66,11 @@ fn a_full_mempool_makes_room_for_those_who_pay_more() {
     let mut chain = chain_of(&genesis);
     for n in 0..100_u8 {
         for nonce in 0..50 {
-            let transfer = pay(&chain, n, 101, 1, 2 + u64::from(n), nonce);
-            wait(&mut chain, &transfer).unwrap();
+            try_pay(&mut chain, n, 101, 1, 2 + u64::from(n), nonce).unwrap();
         }
     }
     assert_eq!(chain.facts().mempool, 5000);
-    assert_eq!(wait(&mut chain, &pay(&chain, 100, 101, 1, 2, 0)), Err(Refusal::PoolFull));
+    assert_eq!(try_pay(&mut chain, 100, 101, 1, 2, 0), Err(Refusal::PoolFull));
     assert_eq!(Refusal::PoolFull.name(), "pool-full");
     let dear = pay(&chain, 100, 101, 1, 3, 0);
     wait(&mut chain, &dear).unwrap();

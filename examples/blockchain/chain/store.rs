@@ -103,7 +103,8 @@ impl Store {
                 headers.push((BlockHash::from_bytes(*hash.value()), header));
             }
             headers.sort_by_key(|(_, header)| header.height);
-            let active = read.open_table(ACTIVE)?.iter()?.map(|row| Ok(BlockHash::from_bytes(*row?.1.value())));
+            let active = read.open_table(ACTIVE)?;
+            let active = active.iter()?.map(|row| Ok(BlockHash::from_bytes(*row?.1.value())));
             let active = active.collect::<Result<_, Failure>>()?;
             let mut accounts = Accounts::new();
             for row in read.open_table(ACCOUNTS)?.iter()? {
