@@ -109,6 +109,13 @@ impl Header {
         if hash.leading() > self.difficulty.target() { Err(Refusal::WrongWork { hash: *hash }) } else { Ok(()) }
     }
 
+    /// A header that nobody will ever mine: for finding out how fast this machine tries.
+    pub(crate) fn unminable() -> Self {
+        let hash = BlockHash::from_bytes([0; 32]);
+        let difficulty = Difficulty(MAX_DIFFICULTY);
+        Header { height: 1, parent: hash, root: Root::EMPTY, time: Timestamp::default(), difficulty, nonce: 0 }
+    }
+
     /// Tries `tries` nonces from the present one on; says whether one was found, which then stands in the header.
     pub(crate) fn grind(&mut self, tries: u64) -> bool {
         let target = self.difficulty.target();
