@@ -115,9 +115,10 @@ impl Genesis {
         self.hash
     }
 
-    /// What nodes announce as the application's version. Chains with other rules have other versions.
+    /// What nodes announce as the application's version (half of the hash: a version has at most 64 bytes). Chains with other
+    /// rules have other versions.
     pub(crate) fn version(&self) -> String {
-        format!("1-{:#}", self.hash)
+        format!("1-{:.32}", self.hash)
     }
 
     pub(crate) fn min_difficulty(&self) -> Difficulty {

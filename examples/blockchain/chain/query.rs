@@ -111,6 +111,11 @@ impl Chain {
         self.index.height()
     }
 
+    /// All the work in the active chain, in hashes.
+    pub(crate) fn work(&self) -> u128 {
+        self.index.tip_work()
+    }
+
     pub(crate) fn tip(&self) -> BlockHash {
         self.index.tip()
     }

@@ -36,7 +36,7 @@ enum Verb {
     /// What an identity has
     Balance(wallet::BalanceOf),
     /// Send money
-    Send(wallet::Send),
+    Send(wallet::SendTo),
     /// What an identity paid, got and mined, newest first
     History(wallet::History),
     /// Where a transfer is

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use sealnet::config::Config;
 use sealnet::node::SecureNode;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::show::print;
 use super::{Failure, Rules};
@@ -81,7 +82,7 @@ impl Run {
         let outcome = tokio::select! {
             watched = self.watch(&peer, until) => watched,
             why = peer.shared().failed() => Err(why.into()),
-            asked = asked_to_stop() => Ok(asked?),
+            asked = asked_to_stop() => asked.map_err(Failure::from),
         };
         peer.stop().await;
         outcome
@@ -126,14 +127,9 @@ pub(super) fn open(folder: &Path) -> Result<Store, Failure> {
 
 /// Ctrl-C, or the system's request to terminate.
 async fn asked_to_stop() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-        tokio::select! {
-            _ = terminate.recv() => Ok(()),
-            asked = tokio::signal::ctrl_c() => asked,
-        }
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        _ = terminate.recv() => Ok(()),
+        asked = tokio::signal::ctrl_c() => asked,
     }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
 }

@@ -219,7 +219,7 @@ impl StatusOf {
 }
 
 #[derive(Args)]
-pub(super) struct Send {
+pub(super) struct SendTo {
     /// Who gets it
     to: NodeId,
     /// How much
@@ -242,7 +242,7 @@ pub(super) struct Send {
     ask: Ask,
 }
 
-impl Send {
+impl SendTo {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let asker = self.ask.open().await?;
         let sent = self.send(&asker).await;

@@ -1,6 +1,6 @@
 //! A node of the chain: a Sealnet node, the application on it, and the tasks beside it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,7 +32,7 @@ const REQUEST: usize = 16 << 10;
 pub(crate) struct Peer {
     node: SecureNode,
     shared: Arc<Shared>,
-    mining: std::sync::Mutex<Option<Mining>>,
+    mining: Mutex<Option<Mining>>,
     found: mpsc::UnboundedSender<Block>,
     /// One payment at a time, so that no two of them take the same nonce.
     paying: tokio::sync::Mutex<()>,
@@ -70,7 +70,7 @@ impl Peer {
         tasks.spawn(serve(node.clone(), shared.clone(), requests));
         tasks.spawn(look_round(node.clone(), shared.clone()));
         tasks.spawn(tell(node.clone(), blocks));
-        Ok(Peer { node, shared, mining: None.into(), found, paying: ().into(), _tasks: tasks })
+        Ok(Peer { node, shared, mining: Mutex::default(), found, paying: tokio::sync::Mutex::default(), _tasks: tasks })
     }
 
     pub(crate) fn node(&self) -> &SecureNode {
@@ -84,12 +84,12 @@ impl Peer {
     /// Mines for this node's own identity, until [`stop_mining`](Self::stop_mining).
     pub(crate) fn mine(&self, rest: Duration) -> std::io::Result<()> {
         let mining = Mining::start(self.shared.clone(), self.node.id(), rest, self.found.clone())?;
-        *self.mining.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(mining);
+        *self.mining.lock().unwrap_or_else(PoisonError::into_inner) = Some(mining);
         Ok(())
     }
 
     pub(crate) fn stop_mining(&self) {
-        self.mining.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        self.mining.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Pays from this node's own account. The transfer is an ordinary broadcast of the node; this returns when it waits in
@@ -134,10 +134,11 @@ async fn serve(node: SecureNode, shared: Arc<Shared>, mut requests: Requests) {
 
 /// Sends an answer. A wallet's transfer is told to everybody: it is in this node's mempool now.
 async fn respond(node: &Node, asked: Asked, answered: Result<Bytes, String>) {
-    if answered.is_ok() && asked.title.as_str() == title::SUBMIT {
-        if let Err(error) = node.broadcast(title::CARRIED, asked.body.clone()).await {
-            return asked.refuse_as(RefusedCode::Busy, &error.to_string());
-        }
+    if answered.is_ok()
+        && asked.title.as_str() == title::SUBMIT
+        && let Err(error) = node.broadcast(title::CARRIED, asked.body.clone()).await
+    {
+        return asked.refuse_as(RefusedCode::Busy, &error.to_string());
     }
     match answered {
         Ok(answer) => asked.reply(answer),

@@ -50,7 +50,11 @@ pub(crate) async fn catch_up<S: Sources>(shared: &Arc<Shared>, sources: &Arc<S>)
     for peer in sources.peers() {
         match headers_of(shared, &**sources, peer, &mut caught).await {
             Ok(missing) if missing.is_empty() => {}
-            Ok(missing) => fetch(shared, sources, peer, missing, &mut caught).await,
+            Ok(missing) => {
+                fetch(shared, sources, peer, &missing, &mut caught).await;
+                let chain = shared.chain();
+                caught.blocks += missing.iter().filter(|hash| chain.has_block(hash)).count();
+            }
             Err(Refused::Lie) => drop(caught.liars.insert(peer)),
             Err(Refused::Nothing) => {}
         }
@@ -122,7 +126,7 @@ async fn fetch<S: Sources>(
     shared: &Arc<Shared>,
     sources: &Arc<S>,
     first: NodeId,
-    missing: Vec<BlockHash>,
+    missing: &[BlockHash],
     caught: &mut Caught,
 ) {
     let chunks: Vec<Vec<BlockHash>> = missing.chunks(CHUNK).map(<[_]>::to_vec).collect();
@@ -153,7 +157,6 @@ async fn fetch<S: Sources>(
             let (count, shared) = (blocks.len(), shared.clone());
             let taking = tokio::task::spawn_blocking(move || shared.add_blocks(blocks));
             let Ok(Ok((taken, refused))) = taking.await else { return };
-            caught.blocks += taken;
             match refused {
                 None if taken == count => {
                     caught.from.insert(peer);
