@@ -14,12 +14,14 @@
 //! | [`link`] | one connection: plain, or Noise bound to an identity; its outbox |
 //! | [`config`] | the TOML file: the rooms' settings put together and checked |
 //! | [`node`] | the tokio host: [`Node`](node::Node), [`SecureNode`](node::SecureNode), events, subscriptions |
+//! | [`app`] | applications: the trait, typed messages, the callback |
 //! | [`sim`] | virtual time and a network made of a seed around the core |
 //! | [`cli`] | the program `sealnet` (feature `cli`) |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
 pub mod access;
+pub mod app;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;

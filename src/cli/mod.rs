@@ -2,6 +2,8 @@
 //!
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
+mod bench;
+mod chart;
 mod check;
 mod completions;
 mod devnet;
@@ -15,6 +17,8 @@ mod output;
 mod passphrase;
 mod run;
 mod runtime;
+mod simulate;
+mod statistics;
 mod verify;
 
 use std::io;
@@ -59,6 +63,8 @@ enum Command {
     Run(run::Run),
     Verify(verify::Verify),
     Devnet(devnet::Devnet),
+    Simulate(simulate::Simulate),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
@@ -71,6 +77,8 @@ impl Command {
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
+            Command::Simulate(command) => command.run(out),
+            Command::Bench(command) => command.run(out),
             Command::Verify(command) => command.run(out),
             Command::Completions(command) => command.run(out),
         }

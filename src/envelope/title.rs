@@ -67,6 +67,19 @@ impl Title {
         self.0.starts_with(Self::PROTOCOL_PREFIX)
     }
 
+    /// Whether `title` is this one or lies under it: `chain` covers `chain` and `chain/block`, not `chains`. An application
+    /// has everything that its title covers.
+    ///
+    /// ```
+    /// # use sealnet::envelope::Title;
+    /// let chain: Title = "chain".parse()?;
+    /// assert!(chain.covers("chain") && chain.covers("chain/block") && !chain.covers("chains"));
+    /// # Ok::<(), sealnet::envelope::TitleError>(())
+    /// ```
+    pub fn covers(&self, title: &str) -> bool {
+        title.strip_prefix(&*self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// The title as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -84,6 +84,8 @@ struct Shared {
     filled: Notify,
     /// Wakes the one writer out of a write that has no end.
     aborted: Notify,
+    /// Tells the node that an outbox which had dropped broadcasts is empty.
+    emptied: Notify,
     /// How many records the writer has sealed.
     records: AtomicU64,
 }
@@ -94,6 +96,8 @@ struct Lanes {
     broadcast: Lane<Bytes>,
     bulk: Lane<Frame>,
     ids: VecDeque<EnvelopeId>,
+    /// Broadcasts were dropped since the outbox was last empty.
+    has_dropped: bool,
     state: State,
     /// The writer has found nothing and waits: the next push wakes it, later ones need not.
     is_waited_for: bool,
@@ -153,6 +157,7 @@ impl Outbox {
             lanes.ids.push_back(id);
             Queued::IdOnly
         } else {
+            lanes.has_dropped = true;
             return Queued::Dropped;
         };
         self.wake(lanes);
@@ -244,6 +249,9 @@ impl Outbox {
         match &mut lanes.state {
             State::Open => {
                 lanes.is_waited_for = true;
+                if std::mem::take(&mut lanes.has_dropped) {
+                    self.0.emptied.notify_one();
+                }
                 Taken::Nothing
             }
             State::Closing(goodbye) => Taken::End(goodbye.take()),
@@ -254,6 +262,12 @@ impl Outbox {
     /// Waits until [`take`](Self::take) may find something.
     pub(super) async fn filled(&self) {
         self.0.filled.notified().await;
+    }
+
+    /// Waits until everything is sent after broadcasts had to be dropped: not only their contents, but their ids too. The
+    /// other end is to be told now that it lacks something.
+    pub async fn emptied(&self) {
+        self.0.emptied.notified().await;
     }
 
     /// Waits for [`abort`](Self::abort).
@@ -423,6 +437,24 @@ mod tests {
         assert_eq!(taken(&outbox, usize::MAX), expected);
         assert!(outbox.is_empty() && outbox.queued_bytes() == 0);
         assert_eq!(outbox.take(&mut Vec::new(), 1), Taken::Nothing);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_outbox_that_dropped_something_says_so_once_when_it_is_empty() {
+        let outbox = Outbox::new(OutboxLimits { broadcast: 1_000, ids: 2, ..limits() });
+        let message = Bytes::from(vec![0; 600]);
+        let pushed: Vec<Queued> = (0..5).map(|n| outbox.push_envelope(id(n), &message)).collect();
+        assert_eq!(pushed[0], Queued::Whole);
+        assert_eq!(pushed[4], Queued::Dropped);
+        let is_told = async || tokio::time::timeout(std::time::Duration::ZERO, outbox.emptied()).await.is_ok();
+        assert!(!is_told().await, "it is not empty yet");
+        taken(&outbox, usize::MAX);
+        assert_eq!(outbox.take(&mut Vec::new(), 1), Taken::Nothing);
+        assert!(is_told().await && !is_told().await);
+        assert_eq!(outbox.push_envelope(id(9), &message), Queued::Whole);
+        taken(&outbox, usize::MAX);
+        assert_eq!(outbox.take(&mut Vec::new(), 1), Taken::Nothing);
+        assert!(!is_told().await, "nothing was dropped this time");
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::LinkError;
 use super::record::{HEAD_LEN, RENEW_FROM, RecordOpener};
+use super::{LinkError, Meter};
 use crate::wire::{Frame, FrameDecoder, FrameError, Kind};
 
 /// What a link reads at once to begin with, and after being quiet: some frames of ids, or a few short messages.
@@ -48,12 +49,20 @@ pub struct Reader {
     decoder: FrameDecoder,
     /// A record did not open: nothing behind it counts.
     broken: bool,
+    meter: Arc<Meter>,
 }
 
 impl Reader {
     pub(super) fn new(read: Box<dyn AsyncRead + Send + Unpin>, opener: Option<RecordOpener>) -> Self {
         let decoder = FrameDecoder::new();
-        Reader { read, opener, buffer: BytesMut::new(), allocated: 0, size: LEAST_READ, decoder, broken: false }
+        let (buffer, meter) = (BytesMut::new(), Arc::default());
+        Reader { read, opener, buffer, allocated: 0, size: LEAST_READ, decoder, broken: false, meter }
+    }
+
+    /// Counts what arrives with `meter` from now on, and what has arrived so far.
+    pub fn count_with(&mut self, meter: Arc<Meter>) {
+        meter.add(self.meter.traffic());
+        self.meter = meter;
     }
 
     /// Waits for bytes, reads once, and opens the records that are whole, in place. `false` means that the peer ended
@@ -118,6 +127,7 @@ impl Reader {
         match polled {
             Poll::Ready(arrived) => {
                 let arrived = arrived?;
+                self.meter.read(arrived);
                 self.adapt(arrived, room);
                 Poll::Ready(Ok(arrived))
             }

@@ -1,6 +1,7 @@
 //! What is sent on a link.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
@@ -9,7 +10,7 @@ use tokio::time::timeout;
 use super::outbox::Taken;
 use super::pack::Pack;
 use super::record::RecordSealer;
-use super::{LinkError, Outbox, times};
+use super::{LinkError, Meter, Outbox, times};
 use crate::wire::{Frame, Goodbye};
 
 /// How much one write takes from the lanes, and at most a frame more: four full records. More would make a PING wait
@@ -26,11 +27,20 @@ const RELEASE_AFTER: Duration = Duration::from_secs(1);
 pub struct Writer {
     write: Box<dyn AsyncWrite + Send + Unpin>,
     pack: Pack,
+    meter: Arc<Meter>,
+    /// How many of the bytes to be written next are the handshake's; the other end does not count them either.
+    uncounted: usize,
 }
 
 impl Writer {
     pub(super) fn new(write: Box<dyn AsyncWrite + Send + Unpin>, sealer: Option<RecordSealer>) -> Self {
-        Writer { write, pack: Pack::new(sealer) }
+        Writer { write, pack: Pack::new(sealer), meter: Arc::default(), uncounted: 0 }
+    }
+
+    /// Counts what is sent with `meter` from now on, and what was sent so far.
+    pub fn count_with(&mut self, meter: Arc<Meter>) {
+        meter.add(self.meter.traffic());
+        self.meter = meter;
     }
 
     /// Sends what is pushed to `outbox`, one write a batch, until the outbox is closed or aborted. However this ends,
@@ -92,6 +102,7 @@ impl Writer {
     /// Sends one frame, behind bytes that stand before all records.
     pub(super) async fn send_first(&mut self, before: &[u8], frame: &Frame) -> Result<(), LinkError> {
         self.pack.put_raw(before)?;
+        self.uncounted = before.len();
         self.pack.put(frame)?;
         self.write_out().await
     }
@@ -99,6 +110,7 @@ impl Writer {
     /// Sends bytes that stand before all records.
     pub(super) async fn send_raw(&mut self, bytes: &[u8]) -> Result<(), LinkError> {
         self.pack.put_raw(bytes)?;
+        self.uncounted = bytes.len();
         self.write_out().await
     }
 
@@ -116,6 +128,9 @@ impl Writer {
             if written == 0 {
                 return Err(LinkError::Closed);
             }
+            let counted = written.saturating_sub(self.uncounted);
+            self.uncounted = self.uncounted.saturating_sub(written);
+            self.meter.wrote(counted);
             rest = rest.get(written..).unwrap_or_default();
         }
         // Nothing on a socket; a channel of somebody's own may hold bytes back until then.

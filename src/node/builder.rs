@@ -24,11 +24,12 @@ use super::Events;
 use super::clock::{Clock, RunningClock};
 use super::direct::REQUESTS;
 use super::handle::{Node, SecureNode};
+use super::link_task::{RECONCILE, TREE};
 use super::listener;
 use super::shared::{Parts, Shared};
 
 /// What this program can do beyond the first version of the protocol; announced in HELLO.
-const FEATURES: [&str; 1] = [REQUESTS];
+const FEATURES: [&str; 3] = [RECONCILE, REQUESTS, TREE];
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +55,9 @@ pub enum StartError {
     /// The name of an application is no title.
     #[error("an application cannot have this title: {0}")]
     Application(#[from] TitleError),
+    /// An application did not start.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
     /// What the node would say of itself does not fit into a HELLO.
     #[error("this node's HELLO cannot be made: {0}; give it fewer applications, or shorter names")]
     Hello(#[from] HelloError),
@@ -79,6 +83,49 @@ fn explain_listen(error: &io::Error) -> String {
         }
         io::ErrorKind::PermissionDenied => "not allowed; choose a port above 1023".to_owned(),
         _ => error.to_string(),
+    }
+}
+
+/// Why an application did not start with its node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LaunchError {
+    /// Two applications have the same titles.
+    #[error("the titles under `{0}` belong to another application of this node; give it a title of its own")]
+    TitleTaken(Title),
+    /// It cannot have this title.
+    #[error("an application cannot have the title `{title}`: {error}")]
+    Title {
+        /// The title.
+        title: String,
+        /// What is wrong with it.
+        error: TitleError,
+    },
+    /// It cannot begin where it wants to.
+    #[error("the application `{title}` cannot begin there: {error}")]
+    Cursor {
+        /// Its title.
+        title: Title,
+        /// Why not.
+        error: crate::log::CursorError,
+    },
+    /// There is no thread to be had for it.
+    #[error("the application `{title}` did not get a thread of its own: {why}")]
+    NoThread {
+        /// Its title.
+        title: Title,
+        /// What the system said.
+        why: String,
+    },
+}
+
+/// What is to be done once the node is there.
+#[derive(Default)]
+struct Launches(Vec<Box<dyn FnOnce(&Node) -> Result<(), LaunchError> + Send>>);
+
+impl std::fmt::Debug for Launches {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} applications", self.0.len())
     }
 }
 
@@ -134,6 +181,7 @@ struct Options {
     log: crate::log::Settings,
     folder: Option<Folder>,
     apps: BTreeMap<Title, String>,
+    launches: Launches,
     channel: Option<Arc<dyn Channel>>,
     clock: Clock,
     seed: Option<[u8; 32]>,
@@ -150,6 +198,7 @@ impl Default for Options {
             log: crate::log::Settings::default(),
             folder: None,
             apps: BTreeMap::new(),
+            launches: Launches::default(),
             channel: None,
             clock: Clock::System,
             seed: None,
@@ -230,8 +279,15 @@ impl<Kind> Builder<Kind> {
         self
     }
 
+    /// Calls `launch` with the node before its first link opens: so that an application misses nothing. If it fails, the
+    /// node does not start. The port on which `app` is built; most want that instead.
+    pub fn launch(mut self, launch: impl FnOnce(&Node) -> Result<(), LaunchError> + Send + 'static) -> Self {
+        self.options.launches.0.push(Box::new(launch));
+        self
+    }
+
     /// Tells others that it runs the application with this title, in this version.
-    pub fn app(mut self, title: &str, version: &str) -> Self {
+    pub fn announce_app(mut self, title: &str, version: &str) -> Self {
         match Title::for_application(title) {
             Ok(title) => drop(self.options.apps.insert(title, version.to_owned())),
             Err(error) => self.options.bad_title = Some(error),
@@ -386,9 +442,6 @@ async fn start(
         core,
     };
     let shared = Shared::new(parts);
-    if let Some(listener) = listener {
-        shared.tasks.spawn(listener::listen(shared.clone(), listener));
-    }
     shared.tasks.spawn(shared.clone().run_timer());
     if let Some(trouble) = shared.log.trouble() {
         shared.tasks.spawn(shared.clone().follow_log());
@@ -396,7 +449,13 @@ async fn start(
     }
     let node = Node::new(shared.clone());
     tracing::info!(node = %format_args!("{own:#}"), ?listen, secure = is_secure, "started");
+    for launch in options.launches.0 {
+        launch(&node)?;
+    }
     let (events, now) = (node.events(), shared.now());
+    if let Some(listener) = listener {
+        shared.tasks.spawn(listener::listen(shared.clone(), listener));
+    }
     shared.with_core(|core| core.start(now));
     Ok((node, events))
 }

@@ -11,8 +11,8 @@ use crate::envelope::{Title, TitleError};
 use crate::identity::NodeId;
 use crate::wire::{Frame, Refused, RefusedCode, Request, RequestNumber, Response, ShortText};
 
-use super::Event;
 use super::shared::{LinkHandle, Shared};
+use super::{BodyError, Event};
 
 /// The largest message to a single node, in bytes: what may be sent without the receiver's consent to more.
 pub const MAX_DIRECT: usize = 1 << 20;
@@ -52,6 +52,9 @@ pub enum SendError {
     /// The title cannot be used.
     #[error(transparent)]
     Title(#[from] TitleError),
+    /// The message could not be made.
+    #[error(transparent)]
+    Body(#[from] BodyError),
     /// The message is too large.
     #[error("the message has {size} bytes and a message to a single node has at most {limit}; send it in parts")]
     TooLarge {

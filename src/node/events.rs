@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
-use crate::envelope::EnvelopeId;
+use crate::envelope::{EnvelopeId, Title};
 use crate::identity::NodeId;
 use crate::log::LogError;
 use crate::overlay::{CoreEvent, Direction, JoinStep, MemberState, Reason, Target};
@@ -111,6 +111,18 @@ pub enum Event {
     LogTrouble(LogError),
     /// The log on disk is written again.
     LogRecovered,
+    /// An application broke down. What comes under its title is neither kept nor relayed any more; other titles are.
+    ApplicationFailed {
+        /// Its title.
+        title: Title,
+    },
+    /// An application has been busy with one thing for some seconds. Others are not delayed, unless it blocks their thread.
+    ApplicationBusy {
+        /// Its title.
+        title: Title,
+        /// For how long.
+        busy: Duration,
+    },
     /// The node is asked to stop (`node_request_to_stop`).
     Stopping,
     /// The listener was too slow, and this many events were lost to it.

@@ -4,14 +4,16 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::envelope::{Title, TitleError};
+use crate::envelope::{EnvelopeId, Title, TitleError};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
+use crate::link::Traffic;
 use crate::log::{Cursor, LogError, Usage};
-use crate::overlay::{LinkInfo, Member, MemberState, Reason, ReasonCounts};
+use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
+use super::apps::{Attached, StopSignal};
 use super::dialer::Failed;
 use super::direct::{self, SendError};
 use super::shared::{LinkHandle, Shared};
@@ -25,6 +27,25 @@ const STOP_WITHIN: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 pub struct Node {
     inner: Arc<Handle>,
+}
+
+/// A handle that does not keep the node running: for tasks that serve it.
+#[derive(Clone)]
+pub struct WeakNode {
+    inner: Weak<Handle>,
+}
+
+impl WeakNode {
+    /// The node, while somebody holds it.
+    pub fn upgrade(&self) -> Option<Node> {
+        self.inner.upgrade().map(|inner| Node { inner })
+    }
+}
+
+impl fmt::Debug for WeakNode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakNode").finish_non_exhaustive()
+    }
 }
 
 struct Handle {
@@ -77,6 +98,8 @@ pub struct Status {
     pub log_trouble: Option<LogError>,
     /// How many signatures it verified.
     pub verifications: u64,
+    /// What went over its links, those that are closed included.
+    pub traffic: Traffic,
     /// What was dropped, refused and closed, and why.
     pub reasons: ReasonCounts,
 }
@@ -97,6 +120,45 @@ pub struct ConnectError {
 impl Node {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Node { inner: Arc::new(Handle { shared }) }
+    }
+
+    /// A handle that does not keep the node running.
+    pub fn downgrade(&self) -> WeakNode {
+        WeakNode { inner: Arc::downgrade(&self.inner) }
+    }
+
+    /// Gives the broadcasts of `title`, and of the titles under it, to an application: they are kept and relayed by its
+    /// verdict alone. `None` if another application has them. The port on which `app` is built; most want that instead.
+    pub fn attach(&self, title: &Title) -> Option<Attached> {
+        let stop = StopSignal(self.shared().closing.clone());
+        self.shared().apps.attach(title, stop)
+    }
+
+    /// The application of this title is gone. `failed`: it broke down, and nothing of its titles is taken any more; otherwise
+    /// they are like any others again.
+    pub fn detach(&self, title: &Title, failed: bool) {
+        if failed {
+            self.shared().apps.failed(title);
+            self.shared().emit(Event::ApplicationFailed { title: title.clone() });
+        } else {
+            self.shared().apps.detach(title);
+        }
+    }
+
+    /// Says that an application has been busy with one thing for so long.
+    pub fn report_busy(&self, title: &Title, busy: Duration) {
+        tracing::warn!(app = %title, ?busy, "the application is busy with one thing; code that blocks belongs into app_isolated");
+        self.shared().emit(Event::ApplicationBusy { title: title.clone(), busy });
+    }
+
+    /// Counts what an application could not read.
+    pub fn count(&self, reason: Reason) {
+        self.shared().with_core(|core| core.count(reason));
+    }
+
+    /// Whether the node is asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.shared().is_stopping()
     }
 
     fn shared(&self) -> &Arc<Shared> {
@@ -154,6 +216,14 @@ impl Node {
         Ok(self.subscription(Some(Title::for_application(title)?)))
     }
 
+    /// The broadcasts of one title and of all titles under it (`chain`, `chain/block`), from now on.
+    ///
+    /// # Errors
+    /// If the title cannot be used.
+    pub fn subscribe_under(&self, title: &str) -> Result<Subscription, TitleError> {
+        Ok(self.subscription(Some(Title::for_application(title)?)).and_under())
+    }
+
     /// The broadcasts of all titles, from now on.
     pub fn subscribe_all(&self) -> Subscription {
         self.subscription(None)
@@ -194,6 +264,16 @@ impl Node {
         self.shared().with_core(|core| core.links())
     }
 
+    /// The neighbours that have a broadcast, as far as this node knows, and how it knows: they sent it here or announced it,
+    /// asked for it, were handed it over a link that is still open, or were found by repair to know the same of its time.
+    /// Others have it too; nobody is asked.
+    ///
+    /// Followed one by one are the newest 4,096 broadcasts of this node's own and the newest 1,024 of others.
+    pub fn holders(&self, id: &EnvelopeId) -> Vec<Holder> {
+        let kept = self.shared().log.get(id);
+        self.shared().with_core(|core| core.holders(id, kept.as_deref()))
+    }
+
     /// The node in numbers.
     pub fn status(&self) -> Status {
         let shared = self.shared();
@@ -208,6 +288,7 @@ impl Node {
             folder: shared.state.as_ref().map(|state| state.folder().to_owned()),
             log_trouble: shared.log.trouble().and_then(|trouble| trouble.borrow().clone()),
             verifications: shared.scheme.verifications(),
+            traffic: shared.traffic(),
             reasons,
         }
     }
@@ -272,8 +353,11 @@ impl Node {
     /// See [`SendError`].
     pub async fn send_to(&self, peer: &NodeId, title: &str, body: impl Into<Body>) -> Result<(), SendError> {
         let title = Title::for_application(title)?;
-        let link = self.shared().with_core(|core| core.link_with(peer)).and_then(|link| self.shared().link(link));
-        direct::send(&link.ok_or(SendError::NotLinked(*peer))?, &title, body.into().into_bytes()).await
+        let shared = self.shared();
+        // A link that is being closed still takes an application's last word.
+        let link = shared.with_core(|core| core.link_with(peer)).and_then(|link| shared.link(link));
+        let link = link.or_else(|| shared.link_of(peer));
+        direct::send(&link.ok_or(SendError::NotLinked(*peer))?, &title, body.into().into_bytes()?).await
     }
 
     /// Sends a message to all neighbours but those in `except`, and nobody further. Says what became of each.
@@ -288,6 +372,13 @@ impl Node {
     ) -> Result<Vec<(NodeId, Result<(), SendError>)>, TitleError> {
         let title = Title::for_application(title)?;
         let body = body.into().into_bytes();
+        let body = match body {
+            Ok(body) => body,
+            Err(error) => {
+                let each = self.links().into_iter().filter(|link| !except.contains(&link.peer));
+                return Ok(each.map(|link| (link.peer, Err(error.clone().into()))).collect());
+            }
+        };
         let links: Vec<LinkHandle> = {
             let open = self.shared().with_core(|core| core.links());
             let links = self.shared().links.read().unwrap_or_else(PoisonError::into_inner);

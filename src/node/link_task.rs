@@ -1,6 +1,7 @@
 //! One link while it is open: a reader and a writer.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -10,13 +11,18 @@ use tokio::sync::watch;
 use crate::envelope::{Envelope, EnvelopeError, Verified};
 use crate::identity::NodeId;
 use crate::link::{Link, LinkError, Outbox, Reader, Writer};
-use crate::log::LogError;
-use crate::overlay::{self, DialId, Direction, LinkId, Offence, Opening, Reason, Refused};
+use crate::overlay::{self, Claimed, DialId, Direction, Keep, LinkId, Offence, Opening, Reason, Refused};
 use crate::wire::{Frame, FrameError, GoodbyeCode, Hello, Kind};
 
 use super::direct::{Answers, Calls, REQUESTS};
 use super::reasons::reason_of;
 use super::shared::{LinkHandle, Shared};
+
+/// What a node announces that compares with its neighbours what both have.
+pub(super) const RECONCILE: &str = "reconcile";
+
+/// What a node announces that knows EAGER and LAZY.
+pub(super) const TREE: &str = "tree";
 
 /// Envelopes offered to the core at once.
 const BATCH: usize = 64;
@@ -67,6 +73,7 @@ pub(super) fn register(
     let handle = LinkHandle {
         peer,
         outbox: Outbox::default(),
+        meter: Arc::default(),
         calls: Arc::new(Calls::default()),
         takes_requests: hello.has_feature(REQUESTS),
         closing: watch::Sender::new(None),
@@ -81,6 +88,8 @@ pub(super) fn register(
         listen: hello.listen.clone(),
         time: hello.time,
         renew: hello.renew,
+        reconcile: hello.has_feature(RECONCILE),
+        tree: hello.has_feature(TREE),
     };
     let now = shared.now();
     let outcome = shared.with_core(|core| core.link_opened(now, opening));
@@ -109,7 +118,7 @@ impl Registered {
 
 /// Whether this node announces what a kind of frame needs, or it needs nothing.
 fn is_announced(kind: Kind) -> bool {
-    !matches!(kind, Kind::MembersWanted | Kind::Eager | Kind::Lazy | Kind::Reconcile | Kind::Revocations)
+    !matches!(kind, Kind::MembersWanted | Kind::Revocations)
 }
 
 fn unsupported(kind: Kind) -> LinkError {
@@ -130,9 +139,11 @@ fn unless_announced(error: LinkError) -> LinkError {
 
 /// Runs a link until it is closed.
 pub(super) async fn run(shared: Arc<Shared>, established: Established) {
-    let Established { registered, link: Link { reader, writer, .. } } = established;
+    let Established { registered, link: Link { mut reader, mut writer, .. } } = established;
+    reader.count_with(registered.handle.meter.clone());
+    writer.count_with(registered.handle.meter.clone());
     let outbox = registered.handle.outbox.clone();
-    let writing = shared.tasks.spawn(write(registered.handle.clone(), writer));
+    let writing = shared.tasks.spawn(write(shared.clone(), registered.id, registered.handle.clone(), writer));
     let reason = tokio::select! {
         () = shared.cancel.cancelled() => Reason::Stopping,
         reason = read(&shared, &registered, reader) => reason,
@@ -149,8 +160,18 @@ pub(super) async fn run(shared: Arc<Shared>, established: Established) {
     registered.lost(reason);
 }
 
-async fn write(handle: LinkHandle, writer: Writer) {
-    if let Err(error) = writer.run(handle.outbox.clone()).await {
+async fn write(shared: Arc<Shared>, id: LinkId, handle: LinkHandle, writer: Writer) {
+    let mut writing = pin!(writer.run(handle.outbox.clone()));
+    let written = loop {
+        tokio::select! {
+            written = &mut writing => break written,
+            () = handle.outbox.emptied() => {
+                let now = shared.now();
+                shared.with_core(|core| core.drained(now, id));
+            }
+        }
+    };
+    if let Err(error) = written {
         let reason = reason_of(&error);
         handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
         handle.outbox.abort();
@@ -168,6 +189,8 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         answers: Answers::default(),
         asked_to_renew: false,
     };
+    // One for all reads: to begin to wait for it costs as much as a small read.
+    let mut drained = pin!(drained(&mut closing));
     loop {
         // First: frames may have come together with the HELLO.
         if let Err(error) = task.frames(&mut reader) {
@@ -175,7 +198,7 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         }
         let filled = tokio::select! {
             filled = reader.fill() => filled,
-            reason = drained(&mut closing) => return reason,
+            reason = &mut drained => return reason,
         };
         match filled {
             Ok(true) => task.renew_in_time(&reader),
@@ -207,6 +230,19 @@ struct ReadTask<'a> {
     batch: Batch,
     answers: Answers,
     asked_to_renew: bool,
+}
+
+/// Broadcasts go to their applications for a verdict, or into the log.
+struct KeepOrJudge<'a>(&'a Arc<Shared>);
+
+impl Keep for KeepOrJudge<'_> {
+    fn append(&mut self, envelope: &Verified<Envelope>) -> bool {
+        self.0.keep(envelope)
+    }
+
+    fn judge(&mut self, claimed: Claimed) -> Option<Claimed> {
+        self.0.judged_by_app(claimed)
+    }
 }
 
 impl ReadTask<'_> {
@@ -313,16 +349,9 @@ impl ReadTask<'_> {
 
     fn take_in(&self, vouched: bool, envelopes: Vec<Envelope>) {
         let shared = self.shared.as_ref();
-        let append = |envelope: &Verified<Envelope>| match shared.append(envelope, shared.now()) {
-            Ok(()) => true,
-            Err(LogError::Closed) => false,
-            Err(error) => {
-                tracing::warn!(envelope = %envelope.id(), %error, "a broadcast could not be kept");
-                false
-            }
-        };
         if !envelopes.is_empty() {
-            overlay::take_in(shared, shared.scheme.as_ref(), || shared.now(), append, self.id, vouched, envelopes);
+            let (scheme, keep) = (shared.scheme.as_ref(), KeepOrJudge(self.shared));
+            overlay::take_in(shared, scheme, || shared.now(), keep, self.id, vouched, envelopes);
         }
     }
 

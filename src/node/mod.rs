@@ -3,6 +3,8 @@
 //! [`SecureNode`] is the showcase; [`Node`] is the same host with plain links and unsigned envelopes. One short lock
 //! guards the core; link tasks, the timer and the handle call it and then do, without the lock, what it asks for.
 
+mod apps;
+mod body;
 mod builder;
 mod clock;
 mod dialer;
@@ -10,6 +12,7 @@ mod direct;
 mod events;
 mod from_config;
 mod handle;
+mod judging;
 mod link_task;
 mod listener;
 mod publish;
@@ -17,11 +20,14 @@ mod reasons;
 mod shared;
 mod subscription;
 
-pub use builder::{Builder, Plain, Secure, StartError};
+pub use apps::{Attached, Held, LinkChange, StopSignal};
+pub use body::{Body, BodyError};
+pub use builder::{Builder, LaunchError, Plain, Secure, StartError};
 pub use clock::Clock;
 pub use direct::{DirectMessage, MAX_DIRECT, SendError};
 pub use events::{Event, Events};
 pub use from_config::LoadError;
-pub use handle::{ConnectError, Node, SecureNode, Status};
-pub use publish::{Body, Publish, PublishError, Receipt};
+pub use handle::{ConnectError, Node, SecureNode, Status, WeakNode};
+pub use judging::{Judge, LATER_FOR, Undecided, Verdict};
+pub use publish::{Publish, PublishError, Receipt};
 pub use subscription::{Broadcast, Item, Subscription};

@@ -1,5 +1,6 @@
 //! Saying something to everybody.
 
+use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,68 +11,10 @@ use crate::envelope::{
     Draft, Envelope, EnvelopeId, Lifetime, MAX_MESSAGE, MessageTooLong, Timestamp, Title, TitleError, Verified,
 };
 use crate::log::{Cursor, LogError, Position};
-use crate::overlay::{ClockWentBack, LEAVE_TITLE};
+use crate::overlay::{ClockWentBack, Handed, LEAVE_TITLE};
 
+use super::body::{Body, BodyError};
 use super::shared::Shared;
-
-/// What a message consists of: text, bytes, or JSON.
-///
-/// ```
-/// use sealnet::node::Body;
-/// let text = Body::from("hello");
-/// let json = Body::from(serde_json::json!({"height": 7}));
-/// assert_eq!(json.as_bytes(), br#"{"height":7}"#);
-/// # let _ = text;
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Body(Bytes);
-
-impl Body {
-    /// The bytes that will be sent.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    pub(super) fn into_bytes(self) -> Bytes {
-        self.0
-    }
-}
-
-impl From<&str> for Body {
-    fn from(text: &str) -> Body {
-        Body(Bytes::copy_from_slice(text.as_bytes()))
-    }
-}
-
-impl From<String> for Body {
-    fn from(text: String) -> Body {
-        Body(text.into())
-    }
-}
-
-impl From<Bytes> for Body {
-    fn from(bytes: Bytes) -> Body {
-        Body(bytes)
-    }
-}
-
-impl From<Vec<u8>> for Body {
-    fn from(bytes: Vec<u8>) -> Body {
-        Body(bytes.into())
-    }
-}
-
-impl From<&[u8]> for Body {
-    fn from(bytes: &[u8]) -> Body {
-        Body(Bytes::copy_from_slice(bytes))
-    }
-}
-
-impl From<serde_json::Value> for Body {
-    fn from(value: serde_json::Value) -> Body {
-        Body(value.to_string().into())
-    }
-}
 
 /// What is known of a broadcast when it has been published.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,8 +25,29 @@ pub struct Receipt {
     pub time: Timestamp,
     /// Its place in this node's log.
     pub cursor: Cursor,
-    /// To how many neighbours it was handed. Zero is no failure: it is kept, and told to whoever links next.
+    /// To how many neighbours it goes from here. Zero is no failure: it is kept, and told to whoever links next.
     pub neighbours: usize,
+    /// How many of them are only told that it is there, because others are likely to bring it; they ask if nobody does.
+    pub announced: usize,
+    /// Whether it is kept for those who are away; what is said for the moment only is not.
+    pub is_kept: bool,
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Receipt { neighbours, announced, is_kept, .. } = *self;
+        let kept = if is_kept { "kept" } else { "not kept" };
+        match (neighbours.saturating_sub(announced), announced) {
+            (0, 0) if is_kept => f.write_str("no neighbour at the moment: kept, and will be offered to whoever links"),
+            (0, 0) => f.write_str("no neighbour at the moment: nobody hears it, because it is not kept"),
+            (handed, 0) => write!(f, "{kept}; handed to {}", count(handed)),
+            (handed, announced) => write!(f, "{kept}; handed to {}, announced to {announced} more", count(handed)),
+        }
+    }
+}
+
+fn count(neighbours: usize) -> String {
+    if neighbours == 1 { "1 neighbour".to_owned() } else { format!("{neighbours} neighbours") }
 }
 
 /// Why a message was not published. Nothing of it left this node, and nothing is kept.
@@ -93,6 +57,9 @@ pub enum PublishError {
     /// The title cannot be used.
     #[error(transparent)]
     Title(#[from] TitleError),
+    /// The message could not be made.
+    #[error(transparent)]
+    Body(#[from] BodyError),
     /// The message is larger than an envelope can carry.
     #[error(
         "the message has {size} bytes and a broadcast carries at most {limit}; send it in parts, or to single nodes"
@@ -132,13 +99,13 @@ impl From<MessageTooLong> for PublishError {
 pub struct Publish {
     shared: Arc<Shared>,
     title: String,
-    body: Bytes,
+    body: Body,
     lifetime: Lifetime,
 }
 
 impl Publish {
     pub(super) fn new(shared: Arc<Shared>, title: &str, body: Body) -> Self {
-        Publish { shared, title: title.to_owned(), body: body.into_bytes(), lifetime: Lifetime::DEFAULT }
+        Publish { shared, title: title.to_owned(), body, lifetime: Lifetime::DEFAULT }
     }
 
     /// How long it is kept for those who are away; a day if nothing is said. [`Lifetime::LIVE_ONLY`]: not at all.
@@ -149,11 +116,12 @@ impl Publish {
 
     async fn publish(self) -> Result<Receipt, PublishError> {
         let title = Title::for_application(&self.title)?;
-        let size = self.body.len();
+        let message = self.body.into_bytes()?;
+        let size = message.len();
         if size > MAX_MESSAGE {
             return Err(PublishError::TooLarge { size, limit: MAX_MESSAGE });
         }
-        self.shared.publish(title, self.body, self.lifetime).await
+        self.shared.publish(title, message, self.lifetime).await
     }
 }
 
@@ -193,8 +161,9 @@ impl Shared {
         self.tell_of(&envelope, position);
         let (id, time, now) = (envelope.id(), envelope.time(), self.now());
         let cursor = Cursor::new(self.log.instance(), position);
-        let neighbours = self.with_core(|core| core.publish(now, envelope));
-        Receipt { id, time, cursor, neighbours }
+        let is_kept = !envelope.lifetime().is_live_only();
+        let Handed { contents, ids } = self.with_core(|core| core.publish(now, envelope));
+        Receipt { id, time, cursor, neighbours: contents + ids, announced: ids, is_kept }
     }
 
     /// Makes an envelope, later than every one before, over restarts too.
@@ -274,7 +243,7 @@ impl Shared {
         self.clone().announce_now(LEAVE_TITLE, Bytes::new(), Lifetime::hours(6)).await;
     }
 
-    fn announced(&self, envelope: Verified<Envelope>) -> usize {
+    fn announced(&self, envelope: Verified<Envelope>) -> Handed {
         let now = self.now();
         self.with_core(|core| core.publish(now, envelope))
     }

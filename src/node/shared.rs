@@ -12,13 +12,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::envelope::{Envelope, EnvelopeId, Lifetime, Scheme, Timestamp, Verified};
 use crate::identity::{NetworkName, NodeAddress, NodeId};
-use crate::link::{Channel, Outbox, Queued};
+use crate::link::{Channel, Meter, Outbox, Queued, Traffic};
 use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
     Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer, Target,
 };
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
+use super::apps::Apps;
 use super::clock::RunningClock;
 use super::direct::Calls;
 use super::events::Event;
@@ -45,6 +46,8 @@ pub(super) struct Shared {
     pub(super) doorkeeper: Doorkeeper,
     pub(super) links: RwLock<BTreeMap<LinkId, LinkHandle>>,
     pub(super) events: broadcast::Sender<Event>,
+    /// The applications.
+    pub(super) apps: Apps,
     /// What the node must not forget, if it was given a place for it.
     pub(super) state: Option<Arc<State>>,
     /// The end of the log at the start.
@@ -60,6 +63,8 @@ pub(super) struct Shared {
     timer_set: AtomicU64,
     timer_wake: Notify,
     link_removed: Notify,
+    /// What went over links that are no more.
+    former_traffic: Meter,
 }
 
 /// The host's side of a link.
@@ -67,6 +72,7 @@ pub(super) struct Shared {
 pub(super) struct LinkHandle {
     pub(super) peer: NodeId,
     pub(super) outbox: Outbox,
+    pub(super) meter: Arc<Meter>,
     pub(super) calls: Arc<Calls>,
     /// Whether the other node announced that it takes requests: nobody else is sent one.
     pub(super) takes_requests: bool,
@@ -112,6 +118,7 @@ impl Shared {
             clock: parts.clock,
             doorkeeper: Doorkeeper::default(),
             links: RwLock::default(),
+            apps: Apps::default(),
             events: broadcast::Sender::new(super::events::EVENT_CAPACITY),
             cancel: CancellationToken::new(),
             closing: CancellationToken::new(),
@@ -122,6 +129,7 @@ impl Shared {
             timer_set: AtomicU64::new(NEVER),
             timer_wake: Notify::new(),
             link_removed: Notify::new(),
+            former_traffic: Meter::default(),
         })
     }
 
@@ -188,11 +196,21 @@ impl Shared {
         self.links.read().unwrap_or_else(PoisonError::into_inner).get(&link).cloned()
     }
 
+    /// The host's side of a link with a node, open or being closed.
+    pub(super) fn link_of(&self, peer: &NodeId) -> Option<LinkHandle> {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        links.values().find(|link| link.peer == *peer).cloned()
+    }
+
     /// Queues a frame of the core's. A peer that leaves so much of them unread is stuck.
     pub(super) fn send(&self, link: LinkId, frame: Frame) {
-        if let Some(handle) = self.link(link)
-            && handle.outbox.push_control(frame).is_err()
-        {
+        let Some(handle) = self.link(link) else { return };
+        if frame.kind() == Kind::Reconcile {
+            // Bulk: what is said now goes before what was said long ago. A session that loses a frame ends in time.
+            if let Err(error) = handle.outbox.push_bulk(frame) {
+                tracing::debug!(peer = %format_args!("{:#}", handle.peer), %error, "a step of repair was dropped");
+            }
+        } else if handle.outbox.push_control(frame).is_err() {
             self.abort(link, &handle, Reason::Stuck);
         }
     }
@@ -239,8 +257,16 @@ impl Shared {
 
     fn close(&self, link: LinkId, goodbye: Option<GoodbyeCode>, reason: Reason) {
         if let Some(handle) = self.link(link) {
-            handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
-            handle.outbox.close(goodbye.map(|code| Goodbye::new(code, "")));
+            let (peer, outbox) = (handle.peer, handle.outbox.clone());
+            let end = move || {
+                handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
+                outbox.close(goodbye.map(|code| Goodbye::new(code, "")));
+            };
+            match self.me.upgrade() {
+                // Nobody owes a last word to whom it sends away for what it did.
+                Some(shared) if reason.is_peaceful() => shared.before_closing(link, peer, reason, end),
+                _ => end(),
+            }
         }
     }
 
@@ -257,6 +283,11 @@ impl Shared {
 
     fn tell(&self, event: CoreEvent) {
         trace(&event);
+        match &event {
+            CoreEvent::LinkOpened { peer, direction, .. } => self.apps.opened(*peer, *direction),
+            CoreEvent::LinkClosed { peer, reason, .. } => self.apps.closed(*peer, *reason),
+            _ => {}
+        }
         Event::of(event).into_iter().for_each(|event| self.emit(event));
     }
 
@@ -272,6 +303,18 @@ impl Shared {
             self.tell_of(envelope, position);
         }
         Ok(())
+    }
+
+    /// The same, and says whether it is kept.
+    pub(super) fn keep(&self, envelope: &Verified<Envelope>) -> bool {
+        match self.append(envelope, self.now()) {
+            Ok(()) => true,
+            Err(LogError::Closed) => false,
+            Err(error) => {
+                tracing::warn!(envelope = %envelope.id(), %error, "a broadcast could not be kept");
+                false
+            }
+        }
     }
 
     /// Tells of a broadcast that was durable at once. Those that had to wait for the disk are told of by
@@ -333,7 +376,11 @@ impl Shared {
 
     /// Takes a link off the list.
     pub(super) fn remove_link(&self, link: LinkId) {
-        self.links.write().unwrap_or_else(PoisonError::into_inner).remove(&link);
+        let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = links.remove(&link) {
+            self.former_traffic.add(handle.meter.traffic());
+        }
+        drop(links);
         self.link_removed.notify_waiters();
     }
 
@@ -349,6 +396,13 @@ impl Shared {
                 }
             });
         }
+    }
+
+    /// What went over all links so far.
+    pub(super) fn traffic(&self) -> Traffic {
+        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
+        let open = links.values().map(|handle| handle.meter.traffic());
+        open.fold(self.former_traffic.traffic(), |sum, traffic| sum + traffic)
     }
 
     /// Writes down whom to go back to after a restart.

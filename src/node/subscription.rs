@@ -101,6 +101,8 @@ pub struct Subscription {
     ends: watch::Receiver<Position>,
     stopped: CancellationToken,
     title: Option<Title>,
+    /// The titles under it as well.
+    and_under: bool,
     /// How far the log was read.
     read: Cursor,
     /// How far what was read has been given out.
@@ -111,7 +113,12 @@ pub struct Subscription {
 impl Subscription {
     pub(super) fn new(log: Arc<dyn Log>, stopped: CancellationToken, title: Option<Title>) -> Self {
         let (ends, cursor) = (log.ends(), log.end());
-        Subscription { log, ends, stopped, title, read: cursor, cursor, ready: VecDeque::new() }
+        Subscription { log, ends, stopped, title, and_under: false, read: cursor, cursor, ready: VecDeque::new() }
+    }
+
+    pub(super) fn and_under(mut self) -> Self {
+        self.and_under = true;
+        self
     }
 
     /// Goes on after `cursor` instead of from now on.
@@ -181,6 +188,7 @@ impl Subscription {
         }
         for Entry { position, envelope } in page.entries {
             let is_wanted = match &self.title {
+                Some(title) if self.and_under => title.covers(envelope.title()),
                 Some(title) => envelope.title() == title.as_str(),
                 None => !envelope.title().starts_with(Title::PROTOCOL_PREFIX),
             };

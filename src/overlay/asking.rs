@@ -8,16 +8,21 @@ use crate::wire::{Frame, Kind};
 
 use super::core::Timer;
 use super::output::{LinkId, Output};
-use super::{Core, Instant, Now};
+use super::{Core, Held, Instant, Now};
 
-/// How long the tree has to bring an announced message before it is asked for.
+/// How long the tree has to bring an announced message before it is asked for: so long at first, longer while it turns out
+/// that it comes all the same, and at most so long.
 const FIRST_ASK: Duration = Duration::from_millis(100);
-/// How long an asked neighbour has before the next announcer is asked.
-const NEXT_ASK: Duration = Duration::from_millis(400);
+/// How long what is being fetched has before its announcers are asked, too.
+const FETCHED_FIRST: Duration = Duration::from_secs(1);
+const FIRST_ASK_MOST: Duration = Duration::from_millis(1600);
+/// So long after the last time that asking was hasty the tree has half the time again.
+const PATIENCE_LASTS: Duration = Duration::from_secs(5);
+/// How long an asked neighbour has before the next announcer is asked: so many times what the tree has, and at most as
+/// long as that may become.
+const NEXT_ASK: u32 = 4;
 /// How long an announcement is remembered.
 const FORGET: Duration = Duration::from_secs(30);
-/// How long ids are collected before they are announced together.
-const COLLECT: Duration = Duration::from_millis(50);
 /// A link this young is still telling what it had before: waiting for a flood would be in vain.
 const FRESH: Duration = Duration::from_secs(2);
 /// Announcers remembered for one id.
@@ -29,8 +34,9 @@ const OPEN_PER_LINK: usize = 1024;
 /// How often an id is served to one link within [`SERVED_WITHIN`].
 const SERVED_AT_MOST: u8 = 2;
 const SERVED_WITHIN: Duration = Duration::from_secs(60);
-/// Ids remembered as served to one link.
-const SERVED_CAPACITY: usize = 4096;
+/// Ids remembered as served to one link, in one generation. More of them are served all the same: the sooner each is
+/// forgotten.
+const SERVED_CAPACITY: usize = 16_384;
 
 #[derive(Debug)]
 struct Wanted {
@@ -39,10 +45,30 @@ struct Wanted {
     since: Instant,
     due: Instant,
     was_asked: bool,
+    /// It was announced as news, not among what a new neighbour had before.
+    is_news: bool,
+}
+
+/// How an envelope came to be here, as far as asking goes.
+#[derive(Debug, Default)]
+pub(super) struct Finished {
+    /// It came as the answer to a question.
+    pub(super) asked: Option<AskedFor>,
+    /// Who else announced it.
+    pub(super) announcers: Vec<LinkId>,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AskedFor {
+    /// What others hear of at this moment too.
+    News,
+    /// What a new neighbour had before.
+    Past,
 }
 
 /// What was announced to this node and has not come.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Asking {
     wanted: BTreeMap<EnvelopeId, Wanted>,
     due: BTreeSet<(Instant, EnvelopeId)>,
@@ -52,6 +78,26 @@ pub(super) struct Asking {
     open: BTreeMap<LinkId, usize>,
     /// Ids that were asked for and arrived, and are being verified.
     arrived: BTreeSet<EnvelopeId>,
+    /// How often a link did not bring what it had announced. Those who keep their promises are asked first.
+    broken: BTreeMap<LinkId, u32>,
+    /// How long the tree has, and since when.
+    first_ask: Duration,
+    patient_since: Instant,
+}
+
+impl Default for Asking {
+    fn default() -> Self {
+        Asking {
+            wanted: BTreeMap::new(),
+            due: BTreeSet::new(),
+            announced: BTreeMap::new(),
+            open: BTreeMap::new(),
+            arrived: BTreeSet::new(),
+            broken: BTreeMap::new(),
+            first_ask: FIRST_ASK,
+            patient_since: Instant::default(),
+        }
+    }
 }
 
 impl Asking {
@@ -61,15 +107,33 @@ impl Asking {
         if *count >= ANNOUNCED_PER_LINK {
             return;
         }
-        let due = now + first_ask;
+        let (due, is_news) = (now + first_ask, !first_ask.is_zero());
         let wanted = self.wanted.entry(id).or_insert_with(|| {
             self.due.insert((due, id));
-            Wanted { announcers: Vec::new(), asked: None, since: now, due, was_asked: false }
+            Wanted { announcers: Vec::new(), asked: None, since: now, due, was_asked: false, is_news }
         });
-        if wanted.announcers.len() < ANNOUNCERS && !wanted.announcers.contains(&link) && wanted.asked != Some(link) {
+        wanted.is_news |= is_news;
+        if wanted.announcers.contains(&link) || wanted.asked == Some(link) {
+            return;
+        }
+        if wanted.announcers.len() < ANNOUNCERS {
             wanted.announcers.push(link);
             *count += 1;
+            return;
         }
+        // So that many liars cannot fill the places before an honest neighbour speaks.
+        let broken = |link: &LinkId| self.broken.get(link).copied().unwrap_or(0);
+        let worst = wanted.announcers.iter_mut().max_by_key(|other| broken(other));
+        if let Some(worst) = worst.filter(|worst| broken(worst) > broken(&link)) {
+            *count += 1;
+            let worst = std::mem::replace(worst, link);
+            less(&mut self.announced, worst);
+        }
+    }
+
+    /// Whether a neighbour was asked for the id, and has time left to answer.
+    pub(super) fn is_asked(&self, id: &EnvelopeId) -> bool {
+        self.wanted.get(id).is_some_and(|wanted| wanted.asked.is_some())
     }
 
     /// A copy arrived: it need not be asked for (again), unless it turns out bad.
@@ -79,16 +143,23 @@ impl Asking {
         }
     }
 
-    /// A copy was found good. Says whether it was the answer to a question.
-    pub(super) fn finished(&mut self, id: &EnvelopeId) -> bool {
-        let asked = self.arrived.remove(id);
-        self.forget(id);
-        asked
+    /// A copy was found good. Says whether it was the answer to a question, and who has it too.
+    pub(super) fn finished(&mut self, now: Instant, id: &EnvelopeId) -> Finished {
+        let has_arrived = self.arrived.contains(id);
+        let Some(wanted) = self.forget(id) else { return Finished::default() };
+        if wanted.was_asked && wanted.is_news && !has_arrived {
+            self.was_hasty(now);
+        }
+        if has_arrived && let Some(broken) = wanted.asked.and_then(|link| self.broken.get_mut(&link)) {
+            *broken /= 2;
+        }
+        let asked = if wanted.is_news { AskedFor::News } else { AskedFor::Past };
+        Finished { asked: has_arrived.then_some(asked), announcers: wanted.announcers }
     }
 
-    fn forget(&mut self, id: &EnvelopeId) {
+    fn forget(&mut self, id: &EnvelopeId) -> Option<Wanted> {
         self.arrived.remove(id);
-        let Some(wanted) = self.wanted.remove(id) else { return };
+        let wanted = self.wanted.remove(id)?;
         self.due.remove(&(wanted.due, *id));
         for link in &wanted.announcers {
             less(&mut self.announced, *link);
@@ -96,12 +167,32 @@ impl Asking {
         if let Some(link) = wanted.asked {
             less(&mut self.open, link);
         }
+        Some(wanted)
+    }
+
+    /// Something came by itself although it had been asked for: links are slow or full, and asking makes them fuller.
+    pub(super) fn was_hasty(&mut self, now: Instant) {
+        // What was asked for before this node knew says nothing new.
+        if now.since(self.patient_since) >= self.first_ask {
+            self.first_ask = (self.first_ask * 2).min(FIRST_ASK_MOST);
+            self.patient_since = now;
+        }
+    }
+
+    /// How long the tree has to bring what is announced now.
+    fn patience(&mut self, now: Instant) -> Duration {
+        while self.first_ask > FIRST_ASK && now.since(self.patient_since) >= PATIENCE_LASTS {
+            self.first_ask = (self.first_ask / 2).max(FIRST_ASK);
+            self.patient_since = self.patient_since + PATIENCE_LASTS;
+        }
+        self.first_ask
     }
 
     /// A link is gone. What it announced is noticed when its turn comes.
     pub(super) fn link_closed(&mut self, link: LinkId) {
         self.announced.remove(&link);
         self.open.remove(&link);
+        self.broken.remove(&link);
     }
 
     /// Puts an id's next question off until `due`.
@@ -115,6 +206,7 @@ impl Asking {
 
     /// The ids to ask for now, each with whom to ask.
     fn take_due(&mut self, now: Instant, usable: impl Fn(LinkId) -> bool) -> Vec<(LinkId, EnvelopeId)> {
+        let next_ask = (self.patience(now) * NEXT_ASK).min(FIRST_ASK_MOST);
         let mut questions = Vec::new();
         while let Some((due, id)) = self.due.first().copied().filter(|(due, _)| *due <= now) {
             let Some(wanted) = self.wanted.get_mut(&id) else {
@@ -123,8 +215,12 @@ impl Asking {
             };
             if let Some(link) = wanted.asked.take() {
                 less(&mut self.open, link);
+                if usable(link) {
+                    let broken = self.broken.entry(link).or_default();
+                    *broken = broken.saturating_add(1);
+                }
             }
-            let open = &self.open;
+            let (open, broken) = (&self.open, &self.broken);
             let has_room = |link: &LinkId| open.get(link).is_none_or(|count| *count < OPEN_PER_LINK);
             wanted.announcers.retain(|link| {
                 let keep = usable(*link);
@@ -133,17 +229,19 @@ impl Asking {
                 }
                 keep
             });
-            if let Some(place) = wanted.announcers.iter().position(has_room) {
+            let free = wanted.announcers.iter().enumerate().filter(|(_, link)| has_room(link));
+            let best = free.min_by_key(|(place, link)| (broken.get(link).copied().unwrap_or(0), *place));
+            if let Some((place, _)) = best {
                 let link = wanted.announcers.remove(place);
                 less(&mut self.announced, link);
                 *self.open.entry(link).or_default() += 1;
                 (wanted.asked, wanted.was_asked) = (Some(link), true);
                 questions.push((link, id));
-                self.reschedule(id, now + NEXT_ASK);
+                self.reschedule(id, now + next_ask);
             } else if now.since(wanted.since) >= FORGET || (wanted.announcers.is_empty() && wanted.was_asked) {
                 self.forget(&id);
             } else {
-                self.reschedule(id, now + NEXT_ASK);
+                self.reschedule(id, now + next_ask);
             }
         }
         questions
@@ -166,26 +264,33 @@ fn less(counts: &mut BTreeMap<LinkId, usize>, link: LinkId) {
 }
 
 /// What one link was served lately.
+///
+/// Ids are remembered by their first 8 bytes: who makes two that agree in them gets both served less often, and no one
+/// else's.
 #[derive(Debug, Default)]
 pub(super) struct Served {
-    times: BTreeMap<EnvelopeId, (u8, Instant)>,
+    newer: BTreeMap<u64, u8>,
+    older: BTreeMap<u64, u8>,
+    began: Instant,
 }
 
 impl Served {
-    /// Whether `id` may be served once more.
+    /// Whether `id` may be served once more: twice within one to two minutes, or within the last 16,384 ids that were
+    /// served, if these took less.
     fn may(&mut self, now: Instant, id: EnvelopeId) -> bool {
-        if self.times.len() >= SERVED_CAPACITY {
-            self.times.retain(|_, (_, at)| now.since(*at) < SERVED_WITHIN);
+        if now.since(self.began) >= SERVED_WITHIN * 2 {
+            self.newer.clear();
         }
-        if self.times.len() >= SERVED_CAPACITY && !self.times.contains_key(&id) {
-            return false;
+        if now.since(self.began) >= SERVED_WITHIN || self.newer.len() >= SERVED_CAPACITY {
+            self.older = std::mem::take(&mut self.newer);
+            self.began = now;
         }
-        let (count, at) = self.times.entry(id).or_insert((0, now));
-        if now.since(*at) >= SERVED_WITHIN {
-            (*count, *at) = (0, now);
-        }
-        *count = count.saturating_add(1);
-        *count <= SERVED_AT_MOST
+        let key = id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+        let before = self.older.get(&key).copied().unwrap_or(0);
+        let count = self.newer.entry(key).or_default();
+        let may = count.saturating_add(before) < SERVED_AT_MOST;
+        *count += u8::from(may);
+        may
     }
 }
 
@@ -193,9 +298,15 @@ impl Core {
     /// A neighbour announced ids.
     pub(super) fn have(&mut self, now: Now, from: LinkId, ids: impl Iterator<Item = EnvelopeId>) {
         let Some(link) = self.links.get(&from) else { return };
-        let first_ask = if now.instant.since(link.opened) < FRESH { Duration::ZERO } else { FIRST_ASK };
+        let is_fresh = now.instant.since(link.opened) < FRESH;
+        let first_ask = if is_fresh { Duration::ZERO } else { self.asking.patience(now.instant) };
         for id in ids {
-            if !self.knows(&id) {
+            if self.knows(&id) {
+                self.tree.untold.is_known_to(&id, from);
+                self.holders.note(&id, from, Held::Announced);
+            } else {
+                let is_coming = self.repair.fetch.is_wanted(&id);
+                let first_ask = if is_coming { FETCHED_FIRST } else { first_ask };
                 self.asking.announced(now.instant, from, id, first_ask);
             }
         }
@@ -223,22 +334,30 @@ impl Core {
     /// A neighbour says that it does not hold what it was asked for.
     pub(super) fn absent(&mut self, now: Now, from: LinkId, ids: impl Iterator<Item = EnvelopeId>) {
         for id in ids {
+            if self.not_fetched(now, from, &id) {
+                continue;
+            }
             if self.asking.wanted.get(&id).is_some_and(|wanted| wanted.asked == Some(from)) {
                 self.asking.reschedule(id, now.instant);
             }
         }
         self.ask_due(now);
+        self.tend_repair(now);
     }
 
     /// A neighbour asks for contents.
     pub(super) fn want(&mut self, now: Now, from: LinkId, ids: impl Iterator<Item = EnvelopeId>) {
         let mut from_log = Vec::new();
+        let mut asked = 0;
         for id in ids {
+            asked += 1;
             let Some(link) = self.links.get_mut(&from).filter(|link| !link.closing) else { return };
-            if !link.served.may(now.instant, id) {
+            // Nothing is remembered of what was made up: that it is not there costs as much as asking for it.
+            if self.index.contains(&id) && !link.served.may(now.instant, id) {
                 continue;
             }
-            match self.members.by_id(&id).cloned() {
+            self.holders.note(&id, from, Held::Asked);
+            match self.members.by_id(&id).or_else(|| self.tree.moments.get(&id)).cloned() {
                 Some(envelope) => self.output(Output::Relay { envelope, to: vec![from] }),
                 None => from_log.push(id),
             }
@@ -246,28 +365,7 @@ impl Core {
         if !from_log.is_empty() {
             self.output(Output::Serve { link: from, ids: from_log });
         }
-    }
-
-    /// Announces an id to all neighbours but those that have it, together with others of the next moment.
-    pub(super) fn queue_have(&mut self, now: Now, id: EnvelopeId, holders: &[LinkId]) {
-        for (link, state) in &mut self.links {
-            // A neighbour that takes nothing is not told more than it could ask for.
-            if !state.closing && !holders.contains(link) && state.to_announce.len() < ANNOUNCED_PER_LINK {
-                state.to_announce.push(id);
-            }
-        }
-        self.timers.set_earlier(Timer::Have, now.instant + COLLECT);
-    }
-
-    /// Sends the announcements that were collected.
-    pub(super) fn announce_ids(&mut self, _now: Now) {
-        let collected: Vec<_> =
-            self.links.iter_mut().map(|(link, state)| (*link, std::mem::take(&mut state.to_announce))).collect();
-        for (link, ids) in collected {
-            for ids in ids.chunks(Kind::MAX_HAVE) {
-                self.send(link, Frame::Have(ids.iter().copied().collect()));
-            }
-        }
+        self.asked_for(now, from, asked);
     }
 
     /// Tells a new neighbour what is known here: all members, and the latest broadcasts. It asks for what it lacks.

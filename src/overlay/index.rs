@@ -1,12 +1,14 @@
 //! What was seen: the one memory that decides whether an envelope is new.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
 use crate::envelope::{Envelope, EnvelopeId, Lifetime, Timestamp};
 use crate::identity::NodeId;
 
+use super::passing::Passing;
+use super::presence::{LEAVE_TITLE, PRESENCE_TITLE, fills_slot};
 use super::{Reason, Seen, TIME_TOLERANCE};
 
 /// How long an id is remembered after its envelope stopped being live. Longer than any two honest clocks differ.
@@ -14,6 +16,10 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// Ids die in groups of ten seconds: one look at the clock for many.
 const EXPIRY_STEP_MICROS: u64 = 10_000_000;
+
+/// For one presence in so many ids there is room for certain: with a million ids enough for the busiest network in seven
+/// hours, and no presence lives longer than six.
+const PASSING: usize = 4;
 
 /// What became of a verified envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +37,19 @@ struct Entry {
     time: Timestamp,
     sender: NodeId,
     judgement: Judgement,
-    kept: bool,
 }
 
-/// Every id whose envelope verified, until `time + max(L, 120 s) + 600 s` (protocol, section 4).
+/// Every id whose envelope verified, until `time + max(L, 120 s) + 600 s` (protocol, section 4); presences and leaves, whose
+/// order the member table knows, only as long as there is room.
 #[derive(Debug)]
 pub(super) struct Index {
     // Looked up for every copy of every envelope, never iterated: its order can influence nothing.
     entries: HashMap<EnvelopeId, Entry, IdHash>,
-    by_time: BTreeSet<(Timestamp, EnvelopeId)>,
+    /// Presences and leaves.
+    passing: Passing,
+    /// With the time until when it is to be compared with what neighbours have: zero for what is live only or fills a
+    /// member's slot.
+    by_time: BTreeMap<(Timestamp, EnvelopeId), Timestamp>,
     by_expiry: BTreeMap<u64, Vec<EnvelopeId>>,
     per_sender: BTreeMap<NodeId, usize>,
     capacity: usize,
@@ -53,7 +63,8 @@ impl Index {
     pub(super) fn new(capacity: usize, floor: Timestamp, hash_key: [u64; 2]) -> Self {
         Index {
             entries: HashMap::with_hasher(IdHash(hash_key)),
-            by_time: BTreeSet::new(),
+            passing: Passing::new(capacity / PASSING, IdHash(hash_key)),
+            by_time: BTreeMap::new(),
             by_expiry: BTreeMap::new(),
             per_sender: BTreeMap::new(),
             capacity: capacity.max(8),
@@ -64,10 +75,10 @@ impl Index {
 
     /// Whether the id was seen.
     pub(super) fn contains(&self, id: &EnvelopeId) -> bool {
-        self.entries.contains_key(id)
+        self.entries.contains_key(id) || self.passing.contains(id)
     }
 
-    /// Whether the envelope with this id was accepted.
+    /// Whether the envelope with this id was accepted; of presences and leaves that is not known here.
     pub(super) fn accepted(&self, id: &EnvelopeId) -> bool {
         self.entries.get(id).is_some_and(|entry| entry.judgement == Judgement::Accepted)
     }
@@ -79,7 +90,7 @@ impl Index {
 
     /// How many ids are remembered.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() + self.passing.len()
     }
 
     /// Whether one more id of `sender` is within its share, an eighth of the whole.
@@ -94,29 +105,35 @@ impl Index {
     /// Remembers a verified envelope as claimed. A full index forgets its oldest id and raises the floor above it, so
     /// that what was forgotten cannot come back as new.
     pub(super) fn claim(&mut self, envelope: &Envelope, keep: Duration) {
+        if matches!(envelope.title(), PRESENCE_TITLE | LEAVE_TITLE) {
+            self.passing.insert(&envelope.id());
+            return;
+        }
         let (time, sender) = (envelope.time(), envelope.sender());
-        let entry = Entry { time, sender, judgement: Judgement::Claimed, kept: !envelope.lifetime().is_live_only() };
-        self.insert(envelope.id(), entry, envelope.lifetime(), keep);
+        let entry = Entry { time, sender, judgement: Judgement::Claimed };
+        self.insert(envelope.id(), entry, envelope.lifetime(), keep, !fills_slot(envelope.title()));
     }
 
     /// Knows an envelope again that was accepted in a former run.
     pub(super) fn remember(&mut self, seen: &Seen, keep: Duration) {
         let Seen { id, sender, time, lifetime } = *seen;
-        let entry = Entry { time, sender, judgement: Judgement::Accepted, kept: !lifetime.is_live_only() };
-        self.insert(id, entry, lifetime, keep);
+        let entry = Entry { time, sender, judgement: Judgement::Accepted };
+        self.insert(id, entry, lifetime, keep, true);
     }
 
-    fn insert(&mut self, id: EnvelopeId, entry: Entry, lifetime: Lifetime, keep: Duration) {
+    fn insert(&mut self, id: EnvelopeId, entry: Entry, lifetime: Lifetime, keep: Duration, is_message: bool) {
         let Entry { time, sender, .. } = entry;
         if self.entries.insert(id, entry).is_some() {
             return;
         }
-        self.by_time.insert((time, id));
-        let dies = live_until(time, lifetime, keep).plus(REMEMBERED);
+        let lives = live_until(time, lifetime, keep);
+        let is_compared = is_message && !lifetime.is_live_only();
+        self.by_time.insert((time, id), if is_compared { lives } else { Timestamp::default() });
+        let dies = lives.plus(REMEMBERED);
         self.by_expiry.entry(dies.as_micros() / EXPIRY_STEP_MICROS + 1).or_default().push(id);
         *self.per_sender.entry(sender).or_default() += 1;
         while self.entries.len() > self.capacity {
-            let Some((time, oldest)) = self.by_time.pop_first() else { break };
+            let Some(((time, oldest), _)) = self.by_time.pop_first() else { break };
             self.forgotten = self.forgotten.max(time.plus(Duration::from_micros(1)));
             self.floor = self.floor.max(self.forgotten);
             self.forget(&oldest);
@@ -132,6 +149,7 @@ impl Index {
 
     /// Forgets an id before its time: it may come again as new.
     pub(super) fn release(&mut self, id: &EnvelopeId) {
+        self.passing.remove(id);
         if let Some(entry) = self.entries.get(id) {
             self.by_time.remove(&(entry.time, *id));
             self.forget(id);
@@ -159,12 +177,26 @@ impl Index {
         }
     }
 
-    /// The newest ids that were accepted and are kept, newest first.
+    /// The ids of kept messages with a time from `from` to before `to` that live until `alive` at least, whatever became of
+    /// them, in the order of (time, id).
+    pub(super) fn messages(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        alive: Timestamp,
+    ) -> impl DoubleEndedIterator<Item = (Timestamp, EnvelopeId)> + '_ {
+        let lowest = |time| (time, EnvelopeId::from_bytes([0; 32]));
+        // A range that ends before it begins is nothing to a map but a panic.
+        let between = self.by_time.range(lowest(from.min(to))..lowest(to));
+        // What is not compared has zero, and nobody asks for what lives until 1970.
+        let alive = alive.max(Timestamp::default().plus(Duration::from_micros(1)));
+        between.filter(move |(_, lives)| **lives >= alive).map(|(key, _)| *key)
+    }
+
+    /// The newest ids of kept messages that were accepted, newest first.
     pub(super) fn newest_kept(&self, count: usize) -> impl Iterator<Item = EnvelopeId> + '_ {
-        let kept = |id: &EnvelopeId| {
-            self.entries.get(id).is_some_and(|entry| entry.kept && entry.judgement == Judgement::Accepted)
-        };
-        self.by_time.iter().rev().map(|(_, id)| *id).filter(kept).take(count)
+        let all = self.messages(Timestamp::default(), Timestamp::MAX, Timestamp::default());
+        all.rev().map(|(_, id)| id).filter(|id| self.accepted(id)).take(count)
     }
 
     fn forget(&mut self, id: &EnvelopeId) {
@@ -186,7 +218,14 @@ pub(super) fn live_until(time: Timestamp, lifetime: Lifetime, keep: Duration) ->
 /// Hashes ids for the table. Ids are SHA-256 values that a sender can grind; the secret key makes that useless for
 /// aiming at one place of the table. (std's default costs several times as much, on every copy of every envelope.)
 #[derive(Clone, Debug)]
-struct IdHash([u64; 2]);
+pub(super) struct IdHash([u64; 2]);
+
+impl IdHash {
+    /// With a key that nobody else knows.
+    pub(super) fn new(key: [u64; 2]) -> Self {
+        IdHash(key)
+    }
+}
 
 impl BuildHasher for IdHash {
     type Hasher = FoldedHasher;
@@ -197,7 +236,7 @@ impl BuildHasher for IdHash {
 }
 
 #[derive(Debug)]
-struct FoldedHasher {
+pub(super) struct FoldedHasher {
     state: u64,
     key: u64,
 }
@@ -232,6 +271,7 @@ mod tests {
     use super::*;
     use crate::envelope::{Draft, Open, Scheme, Verified};
     use crate::identity::NetworkHash;
+    use crate::overlay::PRESENCE_TITLE;
 
     const KEEP: Duration = Duration::from_secs(3600);
     const START: u64 = 1_000_000_000_000;
@@ -299,6 +339,26 @@ mod tests {
         assert!(index.accepted(&id));
         index.expire(at(800), KEEP);
         assert_eq!((index.len(), index.by_time.len(), index.per_sender.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn compared_is_what_is_kept_and_lives_long_enough_whatever_became_of_it() {
+        let mut index = index(100);
+        let made: Vec<_> = [(1, 600), (2, 0), (3, 600), (4, 10)].map(|(s, l)| envelope(1, s, l)).into();
+        made.iter().for_each(|envelope| index.claim(envelope, KEEP));
+        let title = PRESENCE_TITLE.parse().unwrap();
+        let network = NetworkHash::plain(&"t".parse().unwrap());
+        let draft = Draft { title, message: Bytes::new(), time: at(3), lifetime: Lifetime::secs(600) };
+        let slot = Open::new(network, NodeId::from_bytes([1; 32])).publish(&draft).unwrap();
+        index.claim(&slot, KEEP);
+        index.judge(&made[0].id(), Judgement::Refused);
+        let named = |from, to, alive| index.messages(from, to, alive).map(|(_, id)| id).collect::<Vec<_>>();
+        assert_eq!(named(at(0), at(9), at(0)), [made[0].id(), made[2].id(), made[3].id()]);
+        assert_eq!(named(at(1), at(4), at(0)), [made[0].id(), made[2].id()]);
+        assert_eq!(named(at(0), at(9), at(602)), [made[2].id()], "it lives 600 s, the first one a second too short");
+        assert_eq!(named(at(0), at(9), at(125)), [made[0].id(), made[2].id()], "120 s is the least that is lived");
+        assert_eq!(named(at(9), at(0), at(0)), []);
+        assert!(named(at(0), Timestamp::default(), Timestamp::default()).is_empty());
     }
 
     #[test]

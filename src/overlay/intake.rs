@@ -6,12 +6,14 @@
 use crate::envelope::{Envelope, EnvelopeId, Scheme, Verified};
 use crate::identity::NodeId;
 
+use super::asking::{AskedFor, Finished};
 use super::index::{Judgement, live_until};
-use super::output::{CoreEvent, LinkId, Output};
+use super::output::{CoreEvent, LinkId};
 use super::presence::{Content, MEMBER_TITLE, PRESENCE_TITLE};
+use super::relay::Handed;
 use super::standing::Offence;
 use super::tickets::{Claim, Copy, Ticket};
-use super::{Core, Now, Presence, Reason, TIME_TOLERANCE};
+use super::{Core, Held, Now, Reason, TIME_TOLERANCE};
 
 /// What is to happen with an offered envelope.
 #[derive(Debug)]
@@ -55,15 +57,36 @@ impl Judged {
     /// Verifies an envelope by the network's rule, and reads what the core needs of it. This is where the time goes:
     /// called without the core.
     pub fn by(scheme: &dyn Scheme, ticket: Ticket, envelope: Envelope) -> Self {
-        let outcome = match scheme.verify(envelope.clone()) {
-            Ok(verified) => {
-                // A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its
-                // own, once, for log, outboxes and member table alike; a large one is most of its buffer anyway.
-                let verified = if verified.size() < SHARES_BUFFER { verified.compact() } else { verified };
-                let content = Content::of(&verified);
+        // A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its
+        // own, once, for log, outboxes and member table alike; a large one is most of its buffer anyway.
+        let own = |verified: Verified<Envelope>| {
+            if verified.size() < SHARES_BUFFER { verified.compact() } else { verified }
+        };
+        Self::with(scheme.verify(envelope.clone()).map(own).ok(), ticket, envelope, Content::of)
+    }
+
+    /// The same for a host whose envelopes lie in buffers of their own already, and which knows another way to read them.
+    pub(crate) fn reading(
+        scheme: &dyn Scheme,
+        ticket: Ticket,
+        envelope: Envelope,
+        read: impl FnOnce(&Verified<Envelope>) -> Content,
+    ) -> Self {
+        Self::with(scheme.verify(envelope.clone()).ok(), ticket, envelope, read)
+    }
+
+    fn with(
+        verified: Option<Verified<Envelope>>,
+        ticket: Ticket,
+        envelope: Envelope,
+        read: impl FnOnce(&Verified<Envelope>) -> Content,
+    ) -> Self {
+        let outcome = match verified {
+            Some(verified) => {
+                let content = read(&verified);
                 Outcome::Good(verified, content)
             }
-            Err(_) => Outcome::Bad(envelope),
+            None => Outcome::Bad(envelope),
         };
         Judged { ticket, outcome }
     }
@@ -84,10 +107,12 @@ impl Judged {
 pub struct Claimed {
     envelope: Verified<Envelope>,
     content: Content,
-    /// The link it came from and those that sent copies meanwhile: nobody of them needs it.
+    /// The link it came from, and those that sent copies meanwhile or announced it: nobody of them needs it.
     holders: Vec<LinkId>,
     /// It came as the answer to a question.
-    asked: bool,
+    asked: Option<AskedFor>,
+    /// The link it was fetched from, if it was found missing.
+    repaired: Option<LinkId>,
     vouched: bool,
 }
 
@@ -120,7 +145,9 @@ impl Core {
         if !self.listens_to(now, link) {
             return batch.iter().map(|_| self.drop_offer(Reason::Barred)).collect();
         }
-        batch.into_iter().map(|envelope| self.offer_one(now, Copy { link, vouched, envelope })).collect()
+        let offers = batch.into_iter().map(|envelope| self.offer_one(now, Copy { link, vouched, envelope })).collect();
+        self.ask_on(link);
+        offers
     }
 
     fn offer_one(&mut self, now: Now, copy: Copy) -> Offer {
@@ -130,9 +157,17 @@ impl Core {
             return self.drop_offer(Reason::BadFrame);
         }
         self.asking.arrived(&id, link);
+        let is_fetched = self.repair.fetch.arrived(&id, link, copy.envelope.size());
         if let Err(reason) = self.wanted(now, &copy.envelope) {
-            if vouched && reason == Reason::Duplicate {
-                self.learn_vouched(now, sender);
+            if is_fetched && reason != Reason::Duplicate {
+                self.repair.fetch.declined(now.instant, &id);
+            }
+            if reason == Reason::Duplicate {
+                self.repair.fetch.forget(&id);
+                self.has_it(now, &id, link, vouched);
+                if vouched {
+                    self.learn_vouched(now, sender);
+                }
             }
             return self.drop_offer(reason);
         }
@@ -197,6 +232,7 @@ impl Core {
                     verdicts.claimed.extend(self.claim(now, &ticket, envelope, content));
                 }
                 Outcome::Bad(envelope) => {
+                    self.repair.fetch.forget(&envelope.id());
                     let (next, same) = self.tickets.failed(now.instant, &ticket, &envelope);
                     verdicts.again.extend(next);
                     self.count(Reason::BadSignature);
@@ -215,15 +251,30 @@ impl Core {
 
     fn claim(&mut self, now: Now, ticket: &Ticket, envelope: Verified<Envelope>, content: Content) -> Option<Claimed> {
         let copies = self.tickets.succeeded(ticket);
-        copies.iter().for_each(|_| self.counts.count(Reason::Duplicate));
-        let asked = self.asking.finished(&envelope.id());
+        let Finished { asked, announcers } = self.asking.finished(now.instant, &envelope.id());
+        for copy in &copies {
+            self.counts.count(Reason::Duplicate);
+            if asked.is_none() && !copy.vouched {
+                self.came_again(now, copy.link);
+            }
+        }
+        let repaired = self.repair.fetch.finished(now.instant, &envelope.id());
+        match asked {
+            None if !ticket.vouched && repaired.is_none() => self.came_first(now, ticket.link),
+            Some(AskedFor::News) => self.came_when_asked(now, ticket.link),
+            _ => {}
+        }
         let vouched = ticket.vouched || copies.iter().any(|copy| copy.vouched);
         if let Err(reason) = self.index.has_room_for(&envelope.sender()) {
             self.counts.count(reason);
+            if repaired.is_some() {
+                self.repair.fetch.declined(now.instant, &envelope.id());
+            }
             return None;
         }
         self.index.claim(&envelope, self.settings.keep);
-        let is_flooded = !(asked || vouched);
+        // What the tree failed to bring is news all the same.
+        let is_flooded = !vouched && asked != Some(AskedFor::Past) && repaired.is_none();
         let in_budget = !is_flooded || self.charge_sender(now, &envelope, &content);
         let admitted = if in_budget { self.admits(&envelope, &content) } else { Err(Reason::Shed) };
         if let Err(reason) = admitted {
@@ -234,8 +285,9 @@ impl Core {
             }
             return None;
         }
-        let holders = std::iter::once(ticket.link).chain(copies.into_iter().map(|copy| copy.link)).collect();
-        Some(Claimed { envelope, content, holders, asked, vouched })
+        let copies = copies.into_iter().map(|copy| copy.link);
+        let holders = std::iter::once(ticket.link).chain(copies).chain(announcers).collect();
+        Some(Claimed { envelope, content, holders, asked, repaired, vouched })
     }
 
     /// The protocol's own say about a verified envelope.
@@ -254,17 +306,26 @@ impl Core {
 
     /// Relays what was claimed, appended and found good.
     pub fn accept(&mut self, now: Now, claimed: Vec<Claimed>) {
-        for Claimed { envelope, content, holders, asked, vouched } in claimed {
+        for Claimed { envelope, content, holders, asked, repaired, vouched } in claimed {
             let id = envelope.id();
             self.index.judge(&id, Judgement::Accepted);
             self.apply(now, &envelope, content, vouched);
-            if asked {
-                // Others were told of it at the same time, or are still to be: ids are enough.
-                self.queue_have(now, id, &holders);
-            } else {
-                self.relay(envelope, &holders);
+            self.holders.add(&envelope, self.own, &holders, asked.is_some());
+            self.learnt_of(envelope.time());
+            if let Some(link) = repaired {
+                if self.repaired(now, link, &envelope) {
+                    self.relay_late(now, &envelope, &holders, AskedFor::Past);
+                }
+                continue;
+            }
+            match asked {
+                None => {
+                    self.relay(now, &envelope, &holders);
+                }
+                Some(asked) => self.relay_late(now, &envelope, &holders, asked),
             }
         }
+        self.repair_moved(now);
     }
 
     /// Notes that an application did not want an envelope: it is not relayed, and not asked for again.
@@ -273,30 +334,62 @@ impl Core {
         self.index.judge(&claimed.envelope.id(), Judgement::Refused);
     }
 
-    /// Notes that an envelope could not be kept: it is not relayed, and may come again when there is room for it.
-    pub fn unremember(&mut self, claimed: &Claimed, reason: Reason) {
-        self.counts.count(reason);
-        self.index.release(&claimed.envelope.id());
+    /// Notes that an application found an envelope to be against its rules. That costs the standing of its author and of the
+    /// neighbour that passed it on, each if it announced the same application in the same version: others could not know, and
+    /// a mixed network would bar its honest half.
+    pub fn reject(&mut self, now: Now, claimed: Claimed, app: &str) {
+        let relay = claimed.holders.first().and_then(|link| self.links.get(link)).map(|link| link.peer);
+        let runs_it = |peer: &NodeId| {
+            let theirs = self.members.presence(peer).and_then(|(presence, _)| presence.apps.get(app));
+            *peer != self.own && theirs.is_some() && theirs == self.apps.get(app)
+        };
+        let mut guilty: Vec<NodeId> = relay.into_iter().chain([claimed.envelope.sender()]).filter(runs_it).collect();
+        guilty.dedup();
+        let reason = if guilty.is_empty() { Reason::ForeignApplication } else { Reason::ApplicationRejected };
+        for node in guilty {
+            self.blame_node(now, node, Offence::Rejected, reason);
+        }
+        self.refuse(claimed, reason);
     }
 
-    /// Publishes an envelope of this node's own that is durable here. Says to how many neighbours it was handed.
-    pub fn publish(&mut self, now: Now, envelope: Verified<Envelope>) -> usize {
+    /// Notes that an envelope could not be kept: it is not relayed, and may come again when there is room for it.
+    pub fn unremember(&mut self, now: Now, claimed: &Claimed, reason: Reason) {
+        self.counts.count(reason);
+        self.index.release(&claimed.envelope.id());
+        if claimed.repaired.is_some() {
+            self.repair.fetch.declined(now.instant, &claimed.envelope.id());
+        }
+    }
+
+    /// Publishes an envelope of this node's own that is durable here. Says to how many neighbours it goes.
+    pub fn publish(&mut self, now: Now, envelope: Verified<Envelope>) -> Handed {
         self.index.claim(&envelope, self.settings.keep);
         self.index.judge(&envelope.id(), Judgement::Accepted);
         let content = Content::of(&envelope);
         self.apply(now, &envelope, content, false);
-        self.relay(envelope, &[])
+        self.holders.add(&envelope, self.own, &[], false);
+        self.learnt_of(envelope.time());
+        self.relay(now, &envelope, &[])
     }
 
     /// What the core itself learns from an accepted envelope.
     fn apply(&mut self, now: Now, envelope: &Verified<Envelope>, content: Content, vouched: bool) {
         let sender = envelope.sender();
         let presence = match content {
-            Content::Presence(presence) => Some(*presence),
+            Content::Presence(presence) => Some(presence),
             Content::Leave => None,
             Content::Application | Content::OtherProtocol | Content::Unreadable => return,
         };
-        let changed = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
+        let put = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
+        if !put.is_kept {
+            // Others keep it.
+            self.counts.count(Reason::TableFull);
+            return;
+        }
+        if let Some(displaced) = put.displaced {
+            self.addresses.forget(&displaced);
+        }
+        let changed = put.change;
         if sender != self.own {
             match presence {
                 Some(presence) => self.learn_addresses(now, sender, &presence, vouched),
@@ -310,21 +403,21 @@ impl Core {
     }
 
     fn learn_vouched(&mut self, now: Now, member: NodeId) {
-        if let Some((presence, _)) = self.members.presence(&member) {
-            let presence = Presence { addresses: presence.addresses.clone(), ..Presence::default() };
+        if let Some(presence) = self.members.shared_presence(&member) {
             self.learn_addresses(now, member, &presence, true);
         }
     }
 
-    /// Floods an envelope to all links but those that have it. Says to how many.
-    fn relay(&mut self, envelope: Verified<Envelope>, holders: &[LinkId]) -> usize {
-        let open = self.links.iter().filter(|(_, link)| !link.closing).map(|(id, _)| *id);
-        let to: Vec<LinkId> = open.filter(|link| !holders.contains(link)).collect();
-        let count = to.len();
-        if count > 0 {
-            self.output(Output::Relay { envelope, to });
+    /// A neighbour brought what is known here: it has it.
+    fn has_it(&mut self, now: Now, id: &EnvelopeId, link: LinkId, vouched: bool) {
+        match self.holders.was_asked_for(id) {
+            Some(false) if !vouched => self.came_again(now, link),
+            // The tree was late with it. That it comes twice is the asking's doing, and shows no circle.
+            Some(true) if !vouched && self.is_eager(link) => self.asking.was_hasty(now.instant),
+            _ => {}
         }
-        count
+        self.tree.untold.is_known_to(id, link);
+        self.holders.note(id, link, Held::Announced);
     }
 
     /// Says whether an id was judged, or is being judged now.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -17,6 +18,11 @@ pub const PRESENCE_TITLE: &str = "sealnet/presence";
 pub const LEAVE_TITLE: &str = "sealnet/leave";
 /// The title of what others need to know about a member that is away.
 pub const MEMBER_TITLE: &str = "sealnet/member";
+
+/// Whether an envelope with this title takes its sender's one place for such, where a later one replaces it.
+pub(super) fn fills_slot(title: &str) -> bool {
+    matches!(title, PRESENCE_TITLE | LEAVE_TITLE | MEMBER_TITLE)
+}
 
 /// The largest presence, in bytes.
 const MAX_PRESENCE: usize = 4096;
@@ -128,7 +134,7 @@ pub enum Content {
     /// For the applications.
     Application,
     /// A member announces itself.
-    Presence(Box<Presence>),
+    Presence(Arc<Presence>),
     /// A member leaves.
     Leave,
     /// A title of the protocol that this version does nothing with: kept and relayed.
@@ -142,7 +148,7 @@ impl Content {
     pub fn of(envelope: &Verified<Envelope>) -> Self {
         match envelope.title() {
             PRESENCE_TITLE => match Presence::decode(&envelope.message()) {
-                Ok(presence) => Content::Presence(Box::new(presence)),
+                Ok(presence) => Content::Presence(Arc::new(presence)),
                 Err(_) => Content::Unreadable,
             },
             LEAVE_TITLE if envelope.message().is_empty() => Content::Leave,

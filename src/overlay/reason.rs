@@ -40,6 +40,21 @@ pub enum Reason {
     Shed,
     /// The table it would go into is full.
     TableFull,
+    /// The application did not want it.
+    ApplicationIgnored,
+    /// The application found it to be against its rules.
+    ApplicationRejected,
+    /// The application found it to be against its rules, but neither its author nor the neighbour that brought it announced
+    /// that application in that version: they could not know.
+    ForeignApplication,
+    /// The application could not judge it within ten seconds, for want of what should have come before. It may come again.
+    NotYet,
+    /// More waits for the application's verdict than may wait. It may come again.
+    ApplicationBusy,
+    /// The application broke down: what only it could judge is not taken.
+    ApplicationFailed,
+    /// The application could not read it: it is not what it says it is.
+    WrongType,
     /// The log does not take it: the disk is full, broken or too slow. It may come again.
     LogFull,
 
@@ -101,8 +116,21 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Whether a link that this node closes for it ends in peace: nobody did anything wrong, and the other end still reads.
+    pub fn is_peaceful(self) -> bool {
+        matches!(
+            self,
+            Reason::Stopping
+                | Reason::PeerLeft
+                | Reason::Full
+                | Reason::VisitDone
+                | Reason::Requested
+                | Reason::NotAdmitted
+        )
+    }
+
     /// Every reason, in the order of the list above.
-    pub const ALL: [Reason; 42] = [
+    pub const ALL: [Reason; 49] = [
         Reason::BadEnvelope,
         Reason::BadSignature,
         Reason::KnownBad,
@@ -117,6 +145,13 @@ impl Reason {
         Reason::SenderOverShare,
         Reason::Shed,
         Reason::TableFull,
+        Reason::ApplicationIgnored,
+        Reason::ApplicationRejected,
+        Reason::ForeignApplication,
+        Reason::NotYet,
+        Reason::ApplicationBusy,
+        Reason::ApplicationFailed,
+        Reason::WrongType,
         Reason::LogFull,
         Reason::Stopping,
         Reason::PeerLeft,
@@ -164,6 +199,13 @@ impl Reason {
             Reason::SenderOverShare => "sender-over-share",
             Reason::Shed => "shed",
             Reason::TableFull => "table-full",
+            Reason::ApplicationIgnored => "application-ignored",
+            Reason::ApplicationRejected => "application-rejected",
+            Reason::ForeignApplication => "foreign-application",
+            Reason::NotYet => "not-yet",
+            Reason::ApplicationBusy => "application-busy",
+            Reason::ApplicationFailed => "application-failed",
+            Reason::WrongType => "wrong-type",
             Reason::LogFull => "log-full",
             Reason::Stopping => "stopping",
             Reason::PeerLeft => "peer-left",

@@ -27,6 +27,8 @@ pub enum Offence {
     BadEnvelope,
     /// A frame that breaks the grammar.
     BadFrame,
+    /// A broadcast that the application refuses which the node runs itself: it should never have made it, or passed it on.
+    Rejected,
 }
 
 impl Offence {
@@ -34,6 +36,7 @@ impl Offence {
         match self {
             Offence::BadEnvelope => 50,
             Offence::BadFrame => 100,
+            Offence::Rejected => 20,
         }
     }
 }

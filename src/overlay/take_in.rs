@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::envelope::{Envelope, Scheme, Verified};
 
-use super::{Core, Judged, LinkId, Now, Offer, Reason, Ticket};
+use super::{Claimed, Core, Judged, LinkId, Now, Offer, Reason, Ticket};
 
 /// How a host reaches its core: behind a lock, or just so.
 ///
@@ -30,11 +30,28 @@ impl CoreAccess for RefCell<Core> {
     }
 }
 
+/// What a host does with verified broadcasts. A closure that appends will do where no application judges.
+pub trait Keep {
+    /// Puts an envelope into the log, and says whether it is kept. Asked only for what belongs there.
+    fn append(&mut self, envelope: &Verified<Envelope>) -> bool;
+
+    /// Gives back what no application here has a say in, and keeps what one has: that is appended and accepted when its
+    /// verdict is there.
+    fn judge(&mut self, claimed: Claimed) -> Option<Claimed> {
+        Some(claimed)
+    }
+}
+
+impl<F: FnMut(&Verified<Envelope>) -> bool> Keep for F {
+    fn append(&mut self, envelope: &Verified<Envelope>) -> bool {
+        self(envelope)
+    }
+}
+
 /// Takes envelopes that came over `link` all the way: offered, verified, appended, accepted.
 ///
-/// `vouched`: they came in PEERS. `now` is asked anew before each step, since verifying takes time. `append` puts an
-/// envelope into the log and says whether it is kept; it is asked only for what belongs there. Both, and the
-/// verification, run without the core, so that links work in parallel and a peer that sends rubbish slows only itself.
+/// `vouched`: they came in PEERS. `now` is asked anew before each step, since verifying takes time. What `keep` does, and
+/// the verification, run without the core, so that links work in parallel and a peer that sends rubbish slows only itself.
 ///
 /// A link whose node gets barred on the way is not listened to any further: what else it brought is not verified, unless
 /// another link brought it too.
@@ -42,7 +59,22 @@ pub fn take_in<C: CoreAccess + ?Sized>(
     core: &C,
     scheme: &dyn Scheme,
     now: impl Fn() -> Now,
-    mut append: impl FnMut(&Verified<Envelope>) -> bool,
+    keep: impl Keep,
+    link: LinkId,
+    vouched: bool,
+    envelopes: Vec<Envelope>,
+) {
+    let judge = |ticket, envelope| Judged::by(scheme, ticket, envelope);
+    take_in_by(core, judge, now, keep, link, vouched, envelopes);
+}
+
+/// The same with an own way to judge, for a host of many nodes: what it gets from them need neither be copied nor read
+/// once more for each.
+pub(crate) fn take_in_by<C: CoreAccess + ?Sized>(
+    core: &C,
+    judge: impl Fn(Ticket, Envelope) -> Judged,
+    now: impl Fn() -> Now,
+    mut keep: impl Keep,
     link: LinkId,
     vouched: bool,
     envelopes: Vec<Envelope>,
@@ -52,7 +84,7 @@ pub fn take_in<C: CoreAccess + ?Sized>(
     let mut judged = Vec::new();
     loop {
         while let Some((ticket, envelope)) = waiting.pop_front() {
-            judged.push(Judged::by(scheme, ticket, envelope));
+            judged.push(judge(ticket, envelope));
             // The core hears of a bad one at once: it may be the last that this link is allowed.
             if judged.last().is_some_and(|judged| !judged.is_good()) {
                 break;
@@ -69,14 +101,19 @@ pub fn take_in<C: CoreAccess + ?Sized>(
             waiting = others.into();
             judged.extend(theirs.into_iter().map(|(ticket, _)| Judged::given_up(ticket)));
         }
-        let (kept, refused): (Vec<_>, Vec<_>) = verdicts
-            .claimed
-            .into_iter()
-            .partition(|claimed| !claimed.content().is_logged() || append(claimed.envelope()));
+        let (mut kept, mut refused) = (Vec::new(), Vec::new());
+        for claimed in verdicts.claimed {
+            if !claimed.content().is_logged() {
+                kept.push(claimed);
+            } else if let Some(claimed) = keep.judge(claimed) {
+                let is_kept = keep.append(claimed.envelope());
+                if is_kept { &mut kept } else { &mut refused }.push(claimed);
+            }
+        }
         if !(kept.is_empty() && refused.is_empty()) {
             core.with(|core| {
                 core.accept(now(), kept);
-                refused.iter().for_each(|claimed| core.unremember(claimed, Reason::LogFull));
+                refused.iter().for_each(|claimed| core.unremember(now(), claimed, Reason::LogFull));
             });
         }
     }

@@ -15,6 +15,7 @@ mod ids;
 mod kind;
 mod peers;
 mod preamble;
+mod reconcile;
 mod request;
 mod short_text;
 
@@ -28,5 +29,8 @@ pub use ids::{EnvelopeIds, IdList, ListedId, NodeIds};
 pub use kind::{Kind, OptionalKind};
 pub use peers::{PeersWanted, WhichPeers};
 pub use preamble::{Mode, Preamble, PreambleError};
+pub use reconcile::{
+    Reconcile, ReconcileAccept, ReconcileEnd, ReconcileError, ReconcileOpen, ReconcileSet, ReconcileSide, ReconcileStep,
+};
 pub use request::{Credit, Refused, RefusedCode, Request, RequestNumber, Response};
 pub use short_text::ShortText;

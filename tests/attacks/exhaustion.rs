@@ -1,9 +1,9 @@
 //! Exhaustion: a peer that sends rubbish, however fast, is not what the node spends its time and memory on.
 
 use sealnet::overlay::Reason;
-use sealnet::wire::Frame;
+use sealnet::wire::{Frame, Hello, Kind, Reconcile, ReconcileOpen, ReconcileSet, ReconcileStep};
 
-use crate::stage::{Stage, encoded, link_closed, said, say};
+use crate::stage::{START, Stage, encoded, link_closed, said, say};
 use crate::support::next_text;
 
 #[tokio::test(start_paused = true)]
@@ -46,6 +46,38 @@ async fn of_ten_thousand_pings_at_once_four_are_answered() {
         pongs += frames.iter().filter(|frame| matches!(frame, Frame::Pong(_))).count();
     }
     assert_eq!(pongs, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_ten_thousand_reconciles_at_once_sixty_four_are_looked_at_and_the_link_stays() {
+    let stage = Stage::open().await;
+    let mut hello = Hello::new("a script", sealnet::envelope::Timestamp::from_micros(START).unwrap());
+    hello.features = vec!["reconcile".to_owned()];
+    let mut guest = stage.guest_saying(10, 1 << 20, &encoded(&hello.to_frame().unwrap())).await;
+    let (from, to, alive) = (0, u64::MAX, START);
+    let open = ReconcileOpen { set: ReconcileSet::Messages, from, to, alive, digest: [1; 32], count: 1 };
+    // "Here I have nothing", four times: each time the node would list all it has.
+    let query = bytes::Bytes::from([&[0x61][..], &[0, 0, 2, 0].repeat(4)].concat());
+    let mut frames = encoded(&Reconcile { session: 1, step: ReconcileStep::Open(open) }.to_frame());
+    let query = encoded(&Reconcile { session: 1, step: ReconcileStep::Query(query) }.to_frame());
+    assert_eq!(query.len(), 25, "20 bytes and their head");
+    (0..10_000).for_each(|_| frames.extend_from_slice(&query));
+    for piece in frames.chunks(60_000) {
+        guest.send(piece).await;
+    }
+    let mut answers = 0;
+    // Whatever comes after them is answered as ever; the first time before the answers that wait.
+    for ping in [[7; 8], [8; 8]] {
+        guest.send(&encoded(&Frame::Ping(ping))).await;
+        let mut is_answered = false;
+        while !is_answered {
+            for frame in guest.next_frames().await.expect("the link stays") {
+                answers += usize::from(frame.kind() == Kind::Reconcile);
+                is_answered |= frame == Frame::Pong(ping);
+            }
+        }
+    }
+    assert!((1..=64).contains(&answers), "{answers}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,9 +7,12 @@ mod envelopes;
 mod exhaustion;
 mod handshake;
 mod keys;
+mod networks;
 mod records;
 mod replay;
 mod stage;
+mod storm;
+mod tree;
 
 #[allow(dead_code, reason = "the tests in tests/it use the rest of it")]
 #[path = "../it/link/forgeries.rs"]

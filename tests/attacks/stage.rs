@@ -158,8 +158,13 @@ impl Stage {
     }
 
     pub(crate) async fn guest_with(&self, n: u8, room: usize) -> Script<DuplexStream> {
+        self.guest_saying(n, room, &hello()).await
+    }
+
+    /// The same with a HELLO of its own.
+    pub(crate) async fn guest_saying(&self, n: u8, room: usize, hello: &[u8]) -> Script<DuplexStream> {
         let mut guest = Script::initiate(self.connect_with(room).await, honest(n)).await;
-        guest.send(&hello()).await;
+        guest.send(hello).await;
         let frames = guest.frames().await;
         assert!(matches!(frames[..], [Frame::Hello(_), ..]), "{frames:?}");
         guest

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use sealnet::envelope::Lifetime;
 use sealnet::log::Cursor;
-use sealnet::node::{Event, Item, PublishError, SendError};
+use sealnet::node::{Event, Item, Node, PublishError, SendError};
 
-use crate::support::{network, next_text, node, within};
+use crate::support::{network, next_text, node, until, within};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_node_gets_every_message_of_every_node_once() {
@@ -138,4 +138,28 @@ async fn a_ping_measures_the_round_trip() {
     let round_trip = nodes[0].ping(&nodes[1].id()).await.unwrap();
     assert!(!round_trip.is_zero());
     assert!(nodes[0].links().iter().all(|link| link.round_trip.is_some()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_node_sends_is_counted_at_both_ends_of_the_link() {
+    let nodes = network(2).await;
+    let mut heard = nodes[1].subscribe("chat").unwrap();
+    let before = nodes[1].status().traffic;
+    let message = "x".repeat(10_000);
+    nodes[0].broadcast("chat", message.clone()).await.unwrap();
+    assert_eq!(next_text(&mut heard).await, message);
+    let all: Vec<&Node> = nodes.iter().map(|node| &**node).collect();
+    // Equal as soon as nothing is on its way.
+    until("both ends count the same", &all, || {
+        let [one, other] = [&nodes[0], &nodes[1]].map(|node| node.status().traffic);
+        one.sent == other.received && other.sent == one.received
+    })
+    .await;
+    let after = nodes[1].status().traffic;
+    assert!((10_000..12_000).contains(&(after.received - before.received)), "{before:?} {after:?}");
+    assert!(after.reads > before.reads && nodes[0].status().traffic.writes > 0);
+    // What went over a link still counts when it is closed.
+    nodes[0].stop().await;
+    until("the link is closed", &[&nodes[1]], || nodes[1].links().is_empty()).await;
+    assert!(nodes[1].status().traffic.received >= after.received);
 }

@@ -216,7 +216,7 @@ fn printed(line: &str) -> Option<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_acknowledged_is_there_after_a_kill_at_any_moment_and_nothing_twice() {
-    const ROUNDS: u32 = 20;
+    const ROUNDS: u32 = 50;
     let folder = tempfile::tempdir().unwrap();
     let key = folder.path().join("node.pem");
     identity(1).save(&key, Overwrite::Refuse).unwrap();
@@ -229,11 +229,11 @@ async fn what_was_acknowledged_is_there_after_a_kill_at_any_moment_and_nothing_t
     for round in 0..ROUNDS {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sealnet"));
         let mut running = Running::start(command.args(["run", "--json", "--config"]).arg(&config));
-        for n in 0..300 {
+        for n in 0..120 {
             running.types(&format!("{round}/{n}"));
         }
         chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        for _ in 0..(chance >> 16) % 250 {
+        for _ in 0..(chance >> 16) % 100 {
             acknowledged.push(printed(&running.prints("\"message\"")).unwrap());
         }
         acknowledged.extend(running.kill().iter().filter_map(|line| printed(line)));

@@ -1,6 +1,10 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
+mod apps;
+mod bench;
 mod broadcasting;
+#[cfg(all(feature = "cli", feature = "disk"))]
+mod chaos;
 mod cli;
 mod config;
 mod devnet;
@@ -25,7 +29,10 @@ mod processes;
 mod program;
 mod prompt;
 mod readme;
+mod scenarios;
 mod sim;
+mod simulate;
 mod support;
 mod terminal;
+mod tree;
 mod vectors;

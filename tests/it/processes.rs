@@ -99,3 +99,44 @@ fn five_processes_go_on_without_their_genesis_and_take_it_back() {
         assert!(node.stops().success());
     }
 }
+
+#[test]
+fn a_program_that_publishes_through_run_learns_what_became_of_each_line_and_can_read_the_log_from_its_start() {
+    let folder = tempfile::tempdir().unwrap();
+    Identity::generate().unwrap().save(&folder.path().join("node.pem"), Overwrite::Refuse).unwrap();
+    let config =
+        "network = \"processes\"\nidentity = \"node.pem\"\nlisten = \"127.0.0.1:0\"\n[log]\nfolder = \"data\"\n";
+    std::fs::write(folder.path().join("node.toml"), config).unwrap();
+    let start = |options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sealnet"));
+        command.args(["run", "--json", "--events", "--config", "node.toml"]).args(options);
+        Running::start(command.current_dir(folder.path()))
+    };
+    let value = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    let mut node = start(&[]);
+    let mut published = Vec::new();
+    for text in ["one", &"x".repeat(sealnet::envelope::MAX_MESSAGE + 1), "two"] {
+        node.types(text);
+        let answer = value(&node.prints("published\""));
+        if text.len() > 3 {
+            assert_eq!(answer["event"], "not-published");
+            assert!(answer["why"].as_str().unwrap().contains("bytes"), "{answer}");
+        } else {
+            assert_eq!(answer["event"], "published", "{answer}");
+            published.push((answer["id"].clone(), text.to_owned()));
+        }
+    }
+    node.kill();
+    let mut node = start(&["--from-start"]);
+    for (id, text) in published {
+        let printed = value(&node.prints("\"message\""));
+        assert_eq!((&printed["id"], &printed["message"]), (&id, &text.into()));
+    }
+    node.types("three");
+    node.has_printed("\"three\"");
+    // Without being asked to it begins with what is new.
+    node.kill();
+    let mut node = start(&[]);
+    node.types("four");
+    assert_eq!(value(&node.prints("\"message\""))["message"], "four");
+}

@@ -43,6 +43,11 @@ impl Running {
         }
     }
 
+    /// The next line it prints; `None` if there is none until then.
+    pub(crate) fn next_line(&mut self, deadline: Instant) -> Option<String> {
+        self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())).ok()
+    }
+
     /// Whether it has printed a line that holds `text`, as far as it was read.
     pub(crate) fn showed(&self, text: &str) -> bool {
         self.seen.iter().any(|line| line.contains(text))
@@ -78,9 +83,15 @@ impl Running {
     }
 
     /// Asks it to stop by its own command, and waits until it has.
-    pub(crate) fn stops(mut self) -> ExitStatus {
+    pub(crate) fn stops(self) -> ExitStatus {
+        self.stops_and_prints().0
+    }
+
+    /// Asks it to stop by its own command, and waits until it has. Gives also what it printed and nobody had read yet.
+    pub(crate) fn stops_and_prints(mut self) -> (ExitStatus, Vec<String>) {
         self.types("/stop");
-        self.child.wait().unwrap()
+        let rest = self.lines.iter().collect();
+        (self.child.wait().unwrap(), rest)
     }
 }
 

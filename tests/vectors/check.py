@@ -1122,6 +1122,121 @@ def presence():
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Section 8: repair
+
+RECONCILE_STEPS = {0x01: "open", 0x81: "accept", 0x02: "message", 0x82: "message", 0x03: "end", 0x83: "end", 0x04: "offer"}
+
+
+def judge_reconcile(data):
+    """The session and the fields of a RECONCILE's body."""
+    body = Body(data)
+    step, session = body.integer(1), body.integer(2)
+    name = RECONCILE_STEPS.get(step)
+    fields = {"step": step}
+    if name == "open":
+        fields["set"] = body.integer(1)
+        if fields["set"] > 1:
+            raise Refused("grammar")
+    if name in ("open", "accept"):
+        for field in ("from", "to", "alive")[: 3 if name == "open" else 2]:
+            fields[field] = str(body.integer(8))
+        fields["digest"], fields["count"] = body.take(32).hex(), body.integer(4)
+    elif name == "message":
+        fields["bytes"] = body.rest().hex()
+        if len(fields["bytes"]) > 2 * 60_000:
+            raise Refused("grammar")
+    elif name == "end":
+        fields["why"] = body.integer(1)
+    elif name == "offer":
+        ids = body.rest()
+        if len(ids) % 32 or len(ids) > 32_000:
+            raise Refused("grammar")
+        fields["bytes"] = ids.hex()
+    else:
+        raise Refused("grammar")
+    if body.data:
+        raise Refused("grammar")
+    return session, fields
+
+
+def write_reconcile(session, fields):
+    head = bytes([fields["step"]]) + session.to_bytes(2, "big")
+    if "bytes" in fields:
+        return head + bytes.fromhex(fields["bytes"])
+    if "why" in fields:
+        return head + bytes([fields["why"]])
+    body = bytes([fields["set"]]) if "set" in fields else b""
+    for field in ("from", "to", "alive"):
+        body += int(fields[field]).to_bytes(8, "big") if field in fields else b""
+    return head + body + bytes.fromhex(fields["digest"]) + fields["count"].to_bytes(4, "big")
+
+
+def var_int(number):
+    """Negentropy's numbers: base 128, the highest digit first, the top bit set in all but the last."""
+    digits = [number & 0x7F]
+    while number := number >> 7:
+        digits.append(number & 0x7F | 0x80)
+    return bytes(reversed(digits))
+
+
+def list_of(items):
+    return b"\x02" + var_int(len(items)) + b"".join(id for _, id in items)
+
+
+def fingerprint(items):
+    total = sum(int.from_bytes(id, "little") for _, id in items) % 2**256
+    return b"\x01" + hashlib.sha256(total.to_bytes(32, "little") + var_int(len(items))).digest()[:16]
+
+
+def bound_between(before, after, last):
+    """The shortest bound above `before` that is not above `after`; times count from the one before."""
+    if before[0] != after[0]:
+        return var_int(after[0] - last + 1) + b"\0", after[0]
+    shared = next(at for at in range(32) if before[1][at] != after[1][at])
+    return var_int(after[0] - last + 1) + var_int(shared + 1) + after[1][: shared + 1], after[0]
+
+
+def first_message(items):
+    """What an opener says first: its ids if they are fewer than 32, else fingerprints of 16 parts."""
+    items, message, last = sorted(items), b"\x61", 0
+    if len(items) < 32:
+        return message + b"\0\0" + list_of(items)
+    size, longer, at = len(items) // 16, len(items) % 16, 0
+    for part in range(16):
+        end = at + size + (part < longer)
+        if end == len(items):
+            bound = b"\0\0"
+        else:
+            bound, last = bound_between(items[end - 1], items[end], last)
+        message += bound + fingerprint(items[at:end])
+        at = end
+    return message
+
+
+def reconcile():
+    file = vectors("reconcile.json")
+    for case in each(file["steps"]):
+        agree(write_reconcile(case["session"], case["fields"]), raw(case["body"]), case["what"])
+        agree(judge_reconcile(raw(case["body"])), (case["session"], case["fields"]), case["what"])
+    for case in each(file["invalid"]):
+        refused_for(case["reason"], case["what"], lambda: judge_reconcile(raw(case["body"])))
+    for case in each(file["comparisons"]):
+        opener, responder = ([(int(item["time"]), raw(item["id"])) for item in case[side]] for side in ("opener", "responder"))
+        for side, items in (("opener", opener), ("responder", responder)):
+            ids = sorted(id for _, id in items)
+            agree(hashlib.sha256(b"".join(ids)).digest(), raw(case[f"{side}_digest"]), f"{case['what']}: {side}")
+        query, answer = raw(case["query"]), raw(case["answer"])
+        agree(first_message(opener), query, f"{case['what']}: query")
+        agree(b"\x61\0\0" + list_of(sorted(opener)), raw(case["list"]), f"{case['what']}: list")
+        if len(opener) < 32:
+            agree(b"\x61\0\0" + list_of(sorted(responder)), answer, f"{case['what']}: answer")
+        else:
+            # Where fingerprints differ the responder lists what it has there: all that the opener lacks.
+            for _, id in set(responder) - set(opener):
+                expect(id in answer, f"{case['what']}: the answer does not name what is missing")
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # The known answers of the protocol page are among the vectors
 
 
@@ -1154,7 +1269,7 @@ def known_answers():
 
 def main():
     parts = [names, keys, identity_proofs, handshakes, records, envelopes, json_form, certificates, revocations,
-             frames, hello, presence, known_answers]
+             frames, reconcile, hello, presence, known_answers]
     for part in parts:
         try:
             part()

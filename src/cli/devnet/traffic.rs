@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::super::statistics::percentile;
+
 /// The title of the messages.
 pub(super) const TITLE: &str = "devnet";
 
@@ -52,8 +54,7 @@ pub(super) struct Counted {
 impl Counted {
     /// The latency below which `percent` % of the deliveries lie (nearest rank); zero without any.
     pub(super) fn latency(&self, percent: usize) -> Duration {
-        let rank = (self.latencies.len() * percent).div_ceil(100).max(1);
-        self.latencies.get(rank - 1).copied().unwrap_or_default()
+        percentile(&self.latencies, percent).unwrap_or_default()
     }
 }
 
@@ -203,12 +204,5 @@ mod tests {
         let counted = traffic.counted();
         assert_eq!((counted.delivered, counted.duplicates, counted.foreign), (3, 1, 2));
         assert_eq!((traffic.board().complete, counted.latencies.len()), (1, 3));
-    }
-
-    #[test]
-    fn percentiles_are_by_nearest_rank() {
-        let counted = Counted { latencies: (1..=10).map(Duration::from_millis).collect(), ..Counted::default() };
-        assert_eq!([50, 90, 99, 100].map(|p| counted.latency(p).as_millis()), [5, 9, 10, 10]);
-        assert_eq!(Counted::default().latency(50), Duration::ZERO);
     }
 }

@@ -8,7 +8,8 @@ use super::super::output::{Facts, NAME};
 use super::super::{escape, log};
 use super::show::{short, way};
 use crate::identity::{NodeAddress, NodeId};
-use crate::node::Node;
+use crate::node::{Node, PublishError, Receipt};
+use crate::overlay::Push;
 
 /// What a typed line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -139,12 +140,7 @@ impl Command {
     pub(super) async fn obey(self, node: &Node, title: &str, replies: &Replies) {
         match self {
             Command::Nothing | Command::Stop => {}
-            Command::Say(text) => match node.broadcast(title, text).await {
-                // It is shown when it comes back from the log, like everybody's.
-                Ok(receipt) if receipt.neighbours > 0 || node.members().len() == 1 => {}
-                Ok(_) => replies.say("no link at the moment: it is kept, and told to whoever links next").await,
-                Err(error) => replies.say(error).await,
-            },
+            Command::Say(text) => replies.give(Reply::Said(node.broadcast(title, text).await)).await,
             Command::To(id, text) => match find(node, &id) {
                 Ok(peer) => match node.send_to(&peer, title, text).await {
                     Ok(()) => replies.say(format_args!("{peer:#} has it")).await,
@@ -183,18 +179,30 @@ impl Command {
     }
 }
 
+/// The answer to a typed line.
+pub(super) enum Reply {
+    /// For a person.
+    Text(String),
+    /// What became of a broadcast.
+    Said(Result<Receipt, PublishError>),
+}
+
 /// Where the answers to commands go: commands are done beside the showing of messages, so that a ping that takes long
 /// holds up nothing.
 pub(super) struct Replies {
-    pub(super) lines: mpsc::Sender<String>,
+    pub(super) answers: mpsc::Sender<Reply>,
     /// How many characters a line may have.
     pub(super) width: usize,
 }
 
 impl Replies {
     pub(super) async fn say(&self, text: impl Display) {
+        self.give(Reply::Text(text.to_string())).await;
+    }
+
+    async fn give(&self, reply: Reply) {
         // Nobody listens any more when the node is about to stop.
-        let _ = self.lines.send(text.to_string()).await;
+        let _ = self.answers.send(reply).await;
     }
 }
 
@@ -234,7 +242,11 @@ fn links(node: &Node, width: usize) -> String {
     let (links, mut text) = (node.links(), String::new());
     for link in &links {
         let round_trip = link.round_trip.map_or_else(|| "not measured".to_owned(), |time| format!("{time:.1?}"));
-        let rest = format!("{:<8}  {:<21}  {round_trip}", way(link.direction), link.remote);
+        let push = match link.push {
+            Push::Eager => "eager",
+            Push::Lazy => "lazy",
+        };
+        let rest = format!("{:<8}  {:<21}  {push:<5}  {round_trip}", way(link.direction), link.remote);
         let _ = writeln!(text, "{}  {rest}", short(&link.peer, width.saturating_sub(rest.chars().count() + 2)));
     }
     text + &count(links.len(), "link")

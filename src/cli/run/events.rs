@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::show::way;
-use crate::node::{Event, Node};
+use crate::node::{Event, Node, PublishError, Receipt};
 use crate::overlay::{JoinStep, MemberState, Target};
 
 /// The node listens.
@@ -29,6 +29,19 @@ pub(super) fn stopping(node: &Node) -> Value {
         "verifications": status.verifications,
         "reasons": reasons,
     })
+}
+
+/// What became of a line of standard input that was broadcast: lines are answered in their order, one answer each.
+pub(super) fn said(outcome: &Result<Receipt, PublishError>) -> Value {
+    match outcome {
+        Ok(receipt) => json!({
+            "event": "published",
+            "id": receipt.id.to_string(),
+            "time": receipt.time.as_micros(),
+            "neighbours": receipt.neighbours,
+        }),
+        Err(error) => json!({ "event": "not-published", "why": error.to_string() }),
+    }
 }
 
 /// An event, if there is something to tell.

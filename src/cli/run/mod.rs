@@ -52,9 +52,14 @@ pub(super) struct Run {
     #[arg(long)]
     json: bool,
 
-    /// With --json: print what happens, too, as objects with the key "event"
+    /// With --json: print what happens, too, as objects with the key "event". Each line of standard input that is broadcast
+    /// is answered, in order: "published" with its id when nothing can take it back any more, or "not-published"
     #[arg(long, requires = "json")]
     events: bool,
+
+    /// Begin with what the log on disk keeps from former runs, not with what is new
+    #[arg(long)]
+    from_start: bool,
 
     /// Leave the network at the end of standard input, as on a terminal
     #[arg(long)]
@@ -126,15 +131,16 @@ impl Run {
     }
 
     async fn attend(&self, config: &Config, node: &Node, mut events: Events, out: &mut Out) -> Result<(), Failure> {
+        let messages = node.subscribe_all();
         // What a log on disk kept from former runs was shown by them.
-        let mut messages = node.subscribe_all().after(node.began())?;
+        let mut messages = if self.from_start { messages.from_start() } else { messages.after(node.began())? };
         let mut joining = Joining::of(config, node);
         let Input { mut lines, editor, is_persons } = Input::open(node, self.json);
         let mut screen = Screen::new(out, node, self.format(), editor);
         screen.started()?;
         let (sender, mut replies) = mpsc::channel(64);
         let obeying = async {
-            let replies = Replies { lines: sender, width: width() };
+            let replies = Replies { answers: sender, width: width() };
             while let Some(line) = lines.next().await {
                 match Command::read(&line) {
                     Ok(Command::Stop) => return,
@@ -158,8 +164,11 @@ impl Run {
                     joining.watch(&event)?;
                 }
                 Some(item) = messages.next() => screen.item(&item)?,
-                Some(reply) = replies.recv() => screen.say(reply)?,
+                Some(reply) = replies.recv() => screen.reply(&reply)?,
             }
+        }
+        while let Ok(reply) = replies.try_recv() {
+            screen.reply(&reply)?;
         }
         drain(&mut messages, &mut screen).await?;
         screen.stopping()

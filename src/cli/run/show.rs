@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use super::super::output::{BAD, GOOD, NAME, Out};
 use super::super::{Failure, escape};
+use super::commands::Reply;
 use super::editor::Editor;
 use super::events;
 use crate::identity::NodeId;
@@ -35,8 +36,20 @@ impl<'a> Screen<'a> {
         Screen { out, node, format, editor }
     }
 
+    /// The answer to a typed line.
+    pub(super) fn reply(&mut self, reply: &Reply) -> Result<(), Failure> {
+        match reply {
+            Reply::Text(text) => self.say(text),
+            Reply::Said(outcome) if self.format != Format::Text => self.tell(Some(events::said(outcome))),
+            // It is shown when it comes back from the log, like everybody's.
+            Reply::Said(Ok(receipt)) if receipt.neighbours > 0 => Ok(()),
+            Reply::Said(Ok(receipt)) => self.say(receipt),
+            Reply::Said(Err(error)) => self.say(error),
+        }
+    }
+
     /// One line, or several, that are not for programs.
-    pub(super) fn say(&mut self, line: impl Display) -> Result<(), Failure> {
+    fn say(&mut self, line: impl Display) -> Result<(), Failure> {
         if self.format == Format::Text { self.line(line) } else { Ok(()) }
     }
 

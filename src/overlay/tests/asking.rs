@@ -2,27 +2,6 @@
 
 use super::*;
 
-fn have(ids: &[EnvelopeId]) -> Frame {
-    Frame::Have(ids.iter().copied().collect())
-}
-
-fn want(ids: &[EnvelopeId]) -> Frame {
-    Frame::Want(ids.iter().copied().collect())
-}
-
-fn some_id(n: u32) -> EnvelopeId {
-    let mut bytes = [0; 32];
-    bytes[..4].copy_from_slice(&n.to_be_bytes());
-    EnvelopeId::from_bytes(bytes)
-}
-
-/// Links that are no longer fresh: they do not tell what they had before any more.
-fn settled(node: &mut Alone, peers: std::ops::RangeInclusive<u8>) -> Vec<LinkId> {
-    let links = peers.map(|peer| node.linked(peer)).collect();
-    node.millis += 2_100;
-    links
-}
-
 fn questions(asked: &[(u64, Output)]) -> Vec<(u64, LinkId)> {
     let asked =
         asked.iter().flat_map(|(at, output)| wants(std::slice::from_ref(output)).into_iter().map(|w| (*at, w.0)));
@@ -71,23 +50,34 @@ fn what_the_flood_brings_is_not_asked_for() {
 }
 
 #[test]
-fn what_was_asked_for_is_announced_to_the_others_and_not_pushed() {
+fn those_who_keep_their_promises_are_asked_first() {
     let mut node = Alone::new();
-    let links = settled(&mut node, 1..=2);
+    let links = settled(&mut node, 1..=3);
+    let (liar, honest) = (links[0], links[1]);
+    let first = [said(9, "t", "1", 0), said(9, "t", "2", 0)];
+    for (round, message) in first.iter().enumerate() {
+        for link in [liar, honest] {
+            node.frame(link, have(&[message.id()]));
+        }
+        let (wait, expected): (u64, &[LinkId]) = if round == 0 { (550, &[liar, honest]) } else { (150, &[honest]) };
+        let asked = questions(&node.wait(wait));
+        assert_eq!(asked.iter().map(|asked| asked.1).collect::<Vec<_>>(), expected, "round {round}");
+        node.brings(honest, message);
+    }
+}
+
+#[test]
+fn many_announcers_that_break_their_promises_leave_room_for_one_that_keeps_them() {
+    let mut node = Alone::new();
+    let links = settled(&mut node, 1..=9);
+    let (liars, honest) = (&links[..8], links[8]);
+    liars.iter().for_each(|liar| drop(node.frame(*liar, have(&[some_id(1)]))));
+    assert_eq!(questions(&node.wait(4_000)).len(), 8, "each is believed once");
     let message = said(9, "t", "hello", 0);
-    node.frame(links[0], have(&[message.id()]));
-    node.wait(100);
-    node.take_in(links[0], &message);
-    assert!(relayed(&node.outputs()).is_empty());
-    let told: Vec<LinkId> = node
-        .wait(50)
-        .into_iter()
-        .filter_map(|(_, output)| match output {
-            Output::Send { link, frame: Frame::Have(_) } => Some(link),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(told, [links[1]]);
+    for link in liars.iter().chain([&honest]) {
+        node.frame(*link, have(&[message.id()]));
+    }
+    assert_eq!(questions(&node.wait(150)), [(100, honest)]);
 }
 
 #[test]
@@ -122,6 +112,8 @@ fn an_id_is_served_twice_a_minute_to_a_link() {
     assert_eq!(times, [1, 1, 0, 0, 0]);
     assert_eq!(served(node.frame(other, want(&[message.id()]))), 1, "each link has its own allowance");
     node.millis += 60_000;
+    assert_eq!(served(node.frame(link, want(&[message.id()]))), 0, "the minute is remembered for another one");
+    node.millis += 60_000;
     assert_eq!(served(node.frame(link, want(&[message.id()]))), 1);
 }
 
@@ -134,4 +126,26 @@ fn presences_are_served_from_the_member_table() {
     node.outputs();
     let other = node.linked(2);
     assert_eq!(relayed(&node.frame(other, want(&[presence.id()]))), [(presence.id(), vec![other])]);
+}
+
+#[test]
+fn while_asking_turns_out_to_be_hasty_the_tree_has_more_time() {
+    let mut node = Alone::new();
+    let links = settled(&mut node, 1..=2);
+    let asked_after = |node: &mut Alone, n: u32| {
+        let message = said(9, "t", n.to_string(), 0);
+        node.frame(links[1], have(&[message.id()]));
+        let waited = (1..).find(|_| !questions(&node.wait(10)).is_empty());
+        // It comes by itself all the same.
+        node.brings(links[0], &message);
+        waited.map(|waited| waited * 10).unwrap()
+    };
+    let waits: Vec<u64> = (0..6).map(|n| asked_after(&mut node, n)).collect();
+    assert_eq!(waits, [100, 200, 400, 800, 1_600, 1_600]);
+    node.wait(5_000);
+    for link in &links {
+        node.frame(*link, Frame::Pong([0; 8]));
+    }
+    node.wait(5_000);
+    assert_eq!(asked_after(&mut node, 10), 400, "what was slow may be quick again");
 }

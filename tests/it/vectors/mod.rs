@@ -17,6 +17,7 @@ mod names;
 mod presence;
 mod proofs;
 mod raw_envelope;
+mod reconcile;
 mod records;
 mod revocations;
 mod shown;

@@ -1,0 +1,131 @@
+//! What one broadcast costs a node that keeps many already, without signature, network and timers: for counting
+//! instructions. `benches/core_step.sh` runs it with few and with many and compares.
+//!
+//!     core_step KEPT STEPS
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use sealnet::envelope::{Draft, Envelope, Lifetime, Open, Scheme, Timestamp, Verified};
+use sealnet::identity::{NetworkHash, NodeId};
+use sealnet::log::{Cursor, Log, LogInstance, MemoryLog, Settings as LogSettings};
+use sealnet::overlay::{Core, Direction, Instant, LinkId, Now, Opening, Settings, Setup, take_in};
+
+type Failure = Box<dyn std::error::Error>;
+
+const MESSAGE: usize = 256;
+const SENDERS: usize = 16;
+const LINKS: u8 = 8;
+/// Between one message and the next.
+const APART: Duration = Duration::from_micros(100);
+/// By the wall clock.
+const BEGIN: u64 = 1_700_000_000_000_000;
+
+struct Node {
+    core: RefCell<Core>,
+    log: MemoryLog,
+    scheme: Open,
+    reader: Cursor,
+    now: Now,
+}
+
+fn main() -> Result<(), Failure> {
+    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
+    let (kept, steps) = (numbers.next().unwrap_or(1_000), numbers.next().unwrap_or(1_000));
+    let network = NetworkHash::plain(&"bench".parse()?);
+    let schemes: Vec<Open> = (1..=SENDERS as u8).map(|n| Open::new(network, NodeId::from_bytes([n; 32]))).collect();
+    let mut node = node(network)?;
+    for n in 0..kept + steps {
+        node.now = at(n)?;
+        let received = made(&schemes[n as usize % SENDERS], node.now.wall)?.as_bytes().clone();
+        if n < kept {
+            fill(&mut node, received);
+        } else {
+            let time = node.core.get_mut().draw_time(node.now)?;
+            let own = made(&node.scheme, time)?;
+            measured_step(&mut node, received, own);
+        }
+    }
+    let envelopes = node.log.usage().envelopes;
+    assert_eq!(envelopes, kept as usize + 2 * steps as usize, "not everything was kept");
+    println!("kept {envelopes}, steps {steps}");
+    Ok(())
+}
+
+fn at(n: u32) -> Result<Now, Failure> {
+    let (begin, since) = (Timestamp::from_micros(BEGIN).ok_or("no time")?, APART * n);
+    Ok(Now { instant: Instant::at(since), wall: begin.plus(since) })
+}
+
+fn made(scheme: &Open, time: Timestamp) -> Result<Verified<Envelope>, Failure> {
+    let (title, message) = ("bench".parse()?, Bytes::from(vec![7; MESSAGE]));
+    Ok(scheme.publish(&Draft { title, message, time, lifetime: Lifetime::DEFAULT })?)
+}
+
+fn node(network: NetworkHash) -> Result<Node, Failure> {
+    let (own, now) = (NodeId::from_bytes([0; 32]), at(0)?);
+    let setup = Setup {
+        own,
+        settings: Settings { index_capacity: 4_000_000, ..Settings::local() },
+        genesis: Vec::new(),
+        addresses: Vec::new(),
+        features: Vec::new(),
+        apps: BTreeMap::new(),
+        seed: [1; 32],
+    };
+    let mut core = Core::new(setup, now);
+    core.start(now);
+    for n in 1..=LINKS {
+        let remote = SocketAddr::from(([10, 0, 0, n], 7400));
+        let opening = Opening {
+            link: LinkId(n.into()),
+            dial: None,
+            peer: NodeId::from_bytes([100 + n; 32]),
+            direction: Direction::Inbound,
+            remote,
+            listen: vec![remote],
+            time: now.wall,
+            renew: false,
+        };
+        core.link_opened(now, opening).map_err(|refused| format!("{refused:?}"))?;
+    }
+    core.take_outputs();
+    let settings = LogSettings { max_bytes: 4 << 30, ..LogSettings::default() };
+    let log = MemoryLog::new(LogInstance::from_bytes([1; 8]), own, settings);
+    let reader = log.end();
+    Ok(Node { core: RefCell::new(core), log, scheme: Open::new(network, own), reader, now })
+}
+
+/// One broadcast that comes over a link and one of this node's own: taken, appended, relayed to the links, read.
+#[inline(never)]
+fn measured_step(node: &mut Node, received: Bytes, own: Verified<Envelope>) {
+    receive(node, received);
+    if node.log.append_own(&own, node.now.wall).is_ok() {
+        black_box(node.core.get_mut().publish(node.now, own));
+    }
+    black_box(node.core.get_mut().take_outputs());
+    if let Ok(page) = node.log.read(node.reader, 256) {
+        node.reader = page.next;
+        black_box(page);
+    }
+}
+
+/// What is kept before: the same, not measured.
+#[inline(never)]
+fn fill(node: &mut Node, received: Bytes) {
+    receive(node, received);
+    node.core.get_mut().take_outputs();
+    node.reader = node.log.end();
+}
+
+#[inline(always)]
+fn receive(node: &mut Node, received: Bytes) {
+    let Ok(envelope) = node.scheme.parse(received) else { return };
+    let (log, now) = (&node.log, node.now);
+    let append = |envelope: &Verified<Envelope>| log.append(envelope, now.wall).is_ok();
+    take_in(&node.core, &node.scheme, || now, append, LinkId(1), false, vec![envelope]);
+}

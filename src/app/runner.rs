@@ -1,0 +1,203 @@
+//! The task that owns an application.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::envelope::Title;
+use crate::node::{Attached, Item, LATER_FOR, LaunchError, LinkChange, Node, Subscription, Undecided, WeakNode};
+use crate::overlay::Reason;
+
+use super::{Application, Context};
+
+/// How long an application may take when the node stops.
+const STOPPING: Duration = Duration::from_millis(250);
+
+/// So many broadcasts wait for what should have come before them; what is beyond may come again.
+const LATER: usize = 256;
+
+/// An application that is busy with one thing for so long is reported; looked at this often.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Since when an application is busy with one thing.
+#[derive(Clone, Debug, Default)]
+struct Busy(Arc<Mutex<Option<Instant>>>);
+
+impl Busy {
+    fn set(&self, since: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
+    fn since(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs an application on a task of its own.
+pub(super) fn spawn(app: impl Application, attached: Attached, messages: Subscription, node: &Node) {
+    let runner = Runner::new(app, &attached, node);
+    let watch = runner.watch();
+    tokio::spawn(async move {
+        let running = tokio::spawn(runner.run(attached, messages));
+        watch.until(async { running.await.is_err_and(|error| error.is_panic()) }).await;
+    });
+}
+
+/// Runs an application on a thread of its own.
+pub(super) fn spawn_isolated(
+    app: impl Application,
+    attached: Attached,
+    messages: Subscription,
+    node: &Node,
+) -> Result<(), LaunchError> {
+    let runner = Runner::new(app, &attached, node);
+    let (watch, title) = (runner.watch(), runner.title.clone());
+    let (ended, end) = tokio::sync::oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    let body = move || {
+        let run = AssertUnwindSafe(|| runtime.block_on(runner.run(attached, messages)));
+        let _ = ended.send(catch_unwind(run).is_err());
+    };
+    let thread = std::thread::Builder::new().name("sealnet-app".to_owned()).spawn(body);
+    thread.map_err(|error| LaunchError::NoThread { title, why: error.to_string() })?;
+    tokio::spawn(async move { watch.until(async { end.await.unwrap_or(true) }).await });
+    Ok(())
+}
+
+/// Watches over an application from outside.
+struct Watch {
+    node: WeakNode,
+    title: Title,
+    busy: Busy,
+}
+
+impl Watch {
+    /// Reports what takes too long, until the application has ended; `failed` says whether it broke down.
+    async fn until(self, failed: impl Future<Output = bool>) {
+        tokio::pin!(failed);
+        let mut reported = None;
+        let failed = loop {
+            tokio::select! {
+                failed = &mut failed => break failed,
+                () = tokio::time::sleep(BUSY) => {
+                    let since = self.busy.since().filter(|since| since.elapsed() >= BUSY && reported != Some(*since));
+                    if let (Some(since), Some(node)) = (since, self.node.upgrade()) {
+                        reported = Some(since);
+                        node.report_busy(&self.title, since.elapsed());
+                    }
+                }
+            }
+        };
+        if let Some(node) = self.node.upgrade() {
+            node.detach(&self.title, failed);
+        }
+    }
+}
+
+struct Runner<A> {
+    app: A,
+    title: Title,
+    node: WeakNode,
+    busy: Busy,
+    /// What should come after something else, the oldest first.
+    later: VecDeque<Undecided>,
+}
+
+impl<A: Application> Runner<A> {
+    fn new(app: A, attached: &Attached, node: &Node) -> Self {
+        let title = attached.judge.title().clone();
+        Runner { app, title, node: node.downgrade(), busy: Busy::default(), later: VecDeque::new() }
+    }
+
+    fn watch(&self) -> Watch {
+        Watch { node: self.node.clone(), title: self.title.clone(), busy: self.busy.clone() }
+    }
+
+    /// What the application is called with; `None` when nobody holds the node any more.
+    fn context(&self) -> Option<Context> {
+        Some(Context::new(self.node.upgrade()?, self.title.clone()))
+    }
+
+    async fn run(mut self, attached: Attached, mut messages: Subscription) {
+        let Attached { mut judge, mut links, stop, .. } = attached;
+        let mut is_stopping = false;
+        loop {
+            // Not the turn of whoever comes first: none of them is to wait for ever for another.
+            tokio::select! {
+                batch = judge.next() => {
+                    if batch.is_empty() || !self.check(&judge, batch).await {
+                        return;
+                    }
+                }
+                item = messages.next() => {
+                    let (Some(item), Some(cx)) = (item, self.context()) else { return };
+                    self.busy.set(Some(Instant::now()));
+                    match item {
+                        Item::Broadcast(broadcast) => self.app.received(&cx, broadcast).await,
+                        Item::Missed { count } => self.app.missed(&cx, count).await,
+                    }
+                    self.busy.set(None);
+                    drop(cx);
+                    let later: Vec<_> = self.later.drain(..).collect();
+                    if !self.check(&judge, later).await {
+                        return;
+                    }
+                }
+                Some(change) = links.recv() => {
+                    let Some(cx) = self.context() else { return };
+                    self.link_changed(&cx, change).await;
+                }
+                () = stop.asked(), if !is_stopping => {
+                    is_stopping = true;
+                    let Some(cx) = self.context() else { return };
+                    let _ = tokio::time::timeout(STOPPING, self.app.stopping(&cx)).await;
+                }
+                () = tokio::time::sleep(LATER_FOR / 4), if !self.later.is_empty() => self.give_up_late(),
+            }
+        }
+    }
+
+    /// Asks for verdicts, and sees to it that they are acted on. Says whether the node is still there.
+    async fn check(&mut self, judge: &crate::node::Judge, batch: Vec<Undecided>) -> bool {
+        if batch.is_empty() {
+            return true;
+        }
+        let Some(cx) = self.context() else { return false };
+        let mut decided = Vec::with_capacity(batch.len());
+        for undecided in batch {
+            self.busy.set(Some(Instant::now()));
+            let verdict = self.app.check(&cx, undecided.envelope()).await;
+            decided.push((undecided, verdict));
+        }
+        self.busy.set(None);
+        self.later.extend(judge.settle(decided));
+        self.give_up_late();
+        while self.later.len() > LATER {
+            self.later.pop_front().into_iter().for_each(|undecided| undecided.give_up(Reason::ApplicationBusy));
+        }
+        true
+    }
+
+    fn give_up_late(&mut self) {
+        let (late, later): (VecDeque<_>, VecDeque<_>) = self.later.drain(..).partition(Undecided::is_late);
+        self.later = later;
+        late.into_iter().for_each(|undecided| undecided.give_up(Reason::NotYet));
+    }
+
+    async fn link_changed(&mut self, cx: &Context, change: LinkChange) {
+        self.busy.set(Some(Instant::now()));
+        match change {
+            LinkChange::Opened { peer, direction } => self.app.opened(cx, peer, direction).await,
+            LinkChange::Closing { peer, reason, held } => {
+                self.app.closing(cx, peer, reason).await;
+                drop(held);
+            }
+            LinkChange::Closed { peer, reason } => self.app.closed(cx, peer, reason).await,
+        }
+        self.busy.set(None);
+    }
+}

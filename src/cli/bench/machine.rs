@@ -1,0 +1,62 @@
+//! What the machine gives and takes: processor time, memory, and the measure of everything, one strict verification.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::super::Failure;
+use super::super::statistics::Spread;
+use crate::identity::{Domain, Identity, PublicKey};
+
+/// How many verifications are timed together, and how many times.
+const VERIFICATIONS: u32 = 100;
+const TIMES: u32 = 11;
+
+/// The processor time of this process so far, of all its threads, in the program and in the system.
+pub(super) fn processor_time() -> Duration {
+    clock(ClockId::ProcessCPUTime)
+}
+
+fn clock(clock: ClockId) -> Duration {
+    let time = clock_gettime(clock);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The processor time that one strict verification of an envelope's signature takes on this thread now, with the sender's
+/// key at hand, as every node pays it for every message: in µs, the median of several runs.
+pub(super) fn verification() -> Result<f64, Failure> {
+    let identity = Identity::from_seed(&[1; 32]);
+    let key = PublicKey::decode(&identity.id())?;
+    let id = [7; 32];
+    let signature = identity.sign(Domain::Envelope, &[&id]);
+    let mut took = Vec::new();
+    for _ in 0..TIMES {
+        let before = clock(ClockId::ThreadCPUTime);
+        for _ in 0..VERIFICATIONS {
+            black_box(&key).verify(Domain::Envelope, &[black_box(&id)], &signature)?;
+        }
+        let spent = clock(ClockId::ThreadCPUTime).saturating_sub(before);
+        took.push(spent.as_secs_f64() * 1e6 / f64::from(VERIFICATIONS));
+    }
+    Ok(Spread::of(took).map_or(0.0, |spread| spread.median))
+}
+
+/// The memory this process holds, in bytes; `None` where the system does not say.
+pub(super) fn resident() -> Option<u64> {
+    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = pages.split_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * rustix::param::page_size() as u64)
+}
+
+/// What the processor is called, as far as the system says.
+pub(super) fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    name.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}
+
+/// How many processors this process may use.
+pub(super) fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

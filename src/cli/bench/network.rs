@@ -1,0 +1,174 @@
+//! Nodes with full security in this process, over TCP on loopback.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tokio::task::JoinSet;
+
+use super::super::Failure;
+use super::super::statistics::ratio;
+use super::machine;
+use super::metric::{JOIN, JOIN_CPU, LINKS, MEMORY};
+use super::round::Round;
+use crate::identity::{Identity, NetworkName};
+use crate::link::Traffic;
+use crate::node::{Builder, Node, Secure, SecureNode};
+use crate::overlay::{Reason, Settings};
+
+/// What the network is called.
+pub(super) const NAME: &str = "bench";
+/// Nodes join within this time, or something is wrong.
+const JOIN_WITHIN: Duration = Duration::from_secs(120);
+/// How often is looked whether a node has joined.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// Links that stay as they are for so long are the graph.
+const SETTLED_AFTER: Duration = Duration::from_millis(600);
+/// A graph that does not come to rest is measured as it is.
+const SETTLED_WITHIN: Duration = Duration::from_secs(20);
+
+/// A network that has joined and come to rest.
+pub(super) struct Network {
+    nodes: Vec<Node>,
+}
+
+/// What all nodes have counted so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    pub(super) verifications: u64,
+    /// Envelopes that came again.
+    pub(super) duplicates: u64,
+    pub(super) traffic: Traffic,
+}
+
+impl Network {
+    /// Starts `count` nodes at once, which join through the first; with their logs in `logs`, or in memory. Notes how long that took, and what a node costs.
+    pub(super) async fn start(
+        count: usize,
+        seed: u64,
+        logs: Option<&Path>,
+        round: &mut Round,
+    ) -> Result<Network, Failure> {
+        let memory = machine::resident();
+        let (start, worked) = (Instant::now(), machine::processor_time());
+        let genesis = builder(seed, 0, logs)?.start().await?;
+        let address = genesis.address().ok_or_else(|| Failure::said("the genesis node does not listen"))?;
+        let mut starting = JoinSet::new();
+        for place in 1..count {
+            let builder = builder(seed, place, logs)?.genesis(address.clone());
+            starting.spawn(async move { (place, builder.start().await) });
+        }
+        let mut started = starting.join_all().await;
+        started.sort_unstable_by_key(|(place, _)| *place);
+        let mut nodes: Vec<Node> = vec![genesis.into()];
+        for (_, node) in started {
+            nodes.push(node?.into());
+        }
+        let network = Network { nodes };
+        network.joined().await?;
+        round.set(JOIN, start.elapsed().as_secs_f64() * 1e3);
+        let worked = machine::processor_time().saturating_sub(worked);
+        round.set(JOIN_CPU, ratio(worked.as_secs_f64() * 1e3, count as f64));
+        network.settle().await;
+        round.set(LINKS, ratio(network.link_count() as f64, count as f64));
+        if let (Some(before), Some(now)) = (memory, machine::resident()) {
+            round.set(MEMORY, ratio(now.saturating_sub(before) as f64 / 1024.0, count as f64));
+        }
+        Ok(network)
+    }
+
+    pub(super) fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// Waits until every node knows every member and has its links.
+    async fn joined(&self) -> Result<(), Failure> {
+        let (count, deadline) = (self.nodes.len(), Instant::now() + JOIN_WITHIN);
+        let links = Settings::local().target_links.min(count - 1);
+        let mut waiting: Vec<&Node> = self.nodes.iter().collect();
+        loop {
+            // One after the other: to look costs something too.
+            while waiting.last().is_some_and(|node| {
+                let status = node.status();
+                status.members >= count && status.links >= links
+            }) {
+                waiting.pop();
+            }
+            if waiting.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::said(format!(
+                    "not all of {count} nodes joined within {} s; run again with --log debug to see why",
+                    JOIN_WITHIN.as_secs()
+                )));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits until the graph is at rest: what nodes open and close while they find their places is no part of a workload.
+    async fn settle(&self) {
+        let deadline = Instant::now() + SETTLED_WITHIN;
+        let (mut links, mut since) = (self.links(), Instant::now());
+        while since.elapsed() < SETTLED_AFTER && Instant::now() < deadline {
+            tokio::time::sleep(SETTLED_AFTER / 10).await;
+            let now = self.links();
+            if now != links {
+                (links, since) = (now, Instant::now());
+            }
+        }
+    }
+
+    fn links(&self) -> Vec<usize> {
+        self.nodes.iter().map(|node| node.status().links).collect()
+    }
+
+    fn link_count(&self) -> usize {
+        self.links().iter().sum()
+    }
+
+    /// What all nodes have counted so far.
+    pub(super) fn totals(&self) -> Totals {
+        self.nodes.iter().map(Node::status).fold(Totals::default(), |sum, status| Totals {
+            verifications: sum.verifications + status.verifications,
+            duplicates: sum.duplicates + status.reasons.get(Reason::Duplicate) + status.reasons.get(Reason::Busy),
+            traffic: sum.traffic + status.traffic,
+        })
+    }
+
+    /// Stops all nodes.
+    pub(super) async fn stop(self) {
+        let stopping: JoinSet<()> = self.nodes.into_iter().map(|node| async move { node.stop().await }).collect();
+        stopping.join_all().await;
+    }
+}
+
+/// The identity of the node at a place.
+pub(super) fn identity(seed: u64, place: usize) -> Identity {
+    Identity::from_seed(&seed_of(seed, place))
+}
+
+fn seed_of(seed: u64, place: usize) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_be_bytes());
+    bytes[8..16].copy_from_slice(&(place as u64).to_be_bytes());
+    bytes
+}
+
+/// One more node, which joins a network that is there; with its log in a folder of `logs`.
+pub(super) async fn returning(network: &Network, seed: u64, place: usize, logs: &Path) -> Result<Node, Failure> {
+    let genesis = network.nodes.first().and_then(Node::address);
+    let genesis = genesis.ok_or_else(|| Failure::said("the genesis node does not listen"))?;
+    Ok(builder(seed, place, Some(logs))?.genesis(genesis).start().await?.into())
+}
+
+fn builder(seed: u64, place: usize, logs: Option<&Path>) -> Result<Builder<Secure>, Failure> {
+    let builder = SecureNode::builder(NAME.parse::<NetworkName>()?, identity(seed, place))
+        .listen(([127, 0, 0, 1], 0).into())
+        .overlay(Settings::local())
+        .seed(seed_of(seed, place));
+    Ok(match logs {
+        Some(folder) => builder.log_folder(folder.join(place.to_string())),
+        None => builder,
+    })
+}
