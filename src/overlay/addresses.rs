@@ -104,6 +104,30 @@ impl Addresses {
         known.filter(move |(_, known)| holds(known)).map(|(at, _)| *at)
     }
 
+    /// Where to look for `member` when somebody asks for it, those addresses first that are believed most. What nobody
+    /// vouched for keeps its pauses, and the hour between two dials of one host.
+    pub(super) fn routes(&self, member: &NodeId, settings: &Settings, now: Instant) -> Vec<SocketAddr> {
+        let known = self.members.get(member).into_iter().flatten();
+        let may = |known: &Address, at: &SocketAddr| {
+            known.trust > Trust::Hint || (known.not_before <= now && self.may_hint(known, at, settings, now))
+        };
+        let mut routes: Vec<_> = known.filter(|(at, known)| may(known, at)).collect();
+        routes.sort_by_key(|(_, known)| std::cmp::Reverse((known.trust, known.proven)));
+        routes.into_iter().map(|(at, _)| *at).collect()
+    }
+
+    /// An address is dialled because somebody asked for `member`.
+    pub(super) fn dialled(&mut self, member: &NodeId, at: &SocketAddr, settings: &Settings, now: Instant) {
+        let known = self.members.get(member).and_then(|known| known.get(at));
+        let is_hint = known.is_some_and(|known| known.trust == Trust::Hint);
+        if is_hint && settings.limit_ranges && is_countable(at) {
+            if self.hinted.len() >= HINTED {
+                self.hinted.retain(|_, last| now.since(*last) < HINT_AGAIN);
+            }
+            self.hinted.insert(at.ip(), now);
+        }
+    }
+
     /// Not again before `pause` is over, though no address failed.
     pub(super) fn pause(&mut self, member: &NodeId, pause: Duration, now: Instant) {
         for known in self.members.get_mut(member).into_iter().flat_map(BTreeMap::values_mut) {
