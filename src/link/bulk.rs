@@ -49,6 +49,7 @@ const DROPPED: u8 = 2;
 
 impl Progress {
     /// Whether its last piece has gone out.
+    #[cfg(test)]
     pub(crate) fn is_sent(&self) -> bool {
         self.state.load(Ordering::Acquire) == SENT
     }

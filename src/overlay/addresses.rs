@@ -105,11 +105,12 @@ impl Addresses {
     }
 
     /// Where to look for `member` when somebody asks for it, those addresses first that are believed most. What nobody
-    /// vouched for keeps its pauses, and the hour between two dials of one host.
+    /// vouched for keeps its pauses, and the hour between two dials of one host, where ranges are limited.
     pub(super) fn routes(&self, member: &NodeId, settings: &Settings, now: Instant) -> Vec<SocketAddr> {
         let known = self.members.get(member).into_iter().flatten();
         let may = |known: &Address, at: &SocketAddr| {
-            known.trust > Trust::Hint || (known.not_before <= now && self.may_hint(known, at, settings, now))
+            let is_believed = known.trust > Trust::Hint || !settings.limit_ranges;
+            is_believed || (known.not_before <= now && self.may_hint(known, at, settings, now))
         };
         let mut routes: Vec<_> = known.filter(|(at, known)| may(known, at)).collect();
         routes.sort_by_key(|(_, known)| std::cmp::Reverse((known.trust, known.proven)));

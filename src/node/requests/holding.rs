@@ -32,14 +32,18 @@ impl Meter {
     }
 
     fn add(&self, bytes: usize) -> bool {
-        let more = |held: usize| held.checked_add(bytes).filter(|held| *held <= self.limit);
-        self.held.try_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+        let fits = self.held.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) <= self.limit;
+        if !fits {
+            self.sub(bytes);
+        }
+        fits
     }
 
     fn sub(&self, bytes: usize) {
         self.held.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    #[cfg(test)]
     pub(super) fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
