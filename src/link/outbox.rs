@@ -197,6 +197,28 @@ impl Outbox {
         self.wake(lanes);
     }
 
+    /// Sends no more of a request, and `word` of that, unless nothing of it went out yet. Nothing else can come in between:
+    /// what the request leaves free is used only after the other side has been told.
+    ///
+    /// # Errors
+    /// [`OutboxFull`]; `word` was not taken.
+    pub(crate) fn cancel_request(&self, number: RequestNumber, word: Frame) -> Result<(), OutboxFull> {
+        let mut lanes = self.lock();
+        let begun = lanes.bulk.give_up(TransferId::Request(number));
+        if begun == Some(false) {
+            return Ok(());
+        }
+        if !matches!(lanes.state, State::Open) {
+            return Err(OutboxFull::Closed);
+        }
+        let cost = cost(word.encoded_len());
+        if !lanes.control.push(word, cost, self.0.limits.control) {
+            return Err(OutboxFull::Full);
+        }
+        self.wake(lanes);
+        Ok(())
+    }
+
     /// Sends no more of a transfer; says whether some of it went out, or `None` if there is none.
     pub(crate) fn give_up(&self, id: TransferId) -> Option<bool> {
         let mut lanes = self.lock();

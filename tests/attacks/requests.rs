@@ -120,7 +120,7 @@ async fn an_answer_beyond_its_leave_or_in_empty_pieces_ends_the_link() {
             says(&peer, answers(1, false, 65_527)).await;
         }
         let round_trip = async {
-            peer.send(asks(1, "nobody/serves/this", true, 1));
+            says(&peer, asks(1, "nobody/serves/this", true, 1)).await;
             assert!(matches!(peer.next_of_requests().await, Some(Frame::Refused(_))));
         };
         round_trip.await;

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use crate::envelope::Title;
 use crate::identity::NodeId;
-use crate::link::{OutboxFull, RESPONSE_WINDOW, TransferId};
-use crate::wire::{Credit, Frame, Refused, RefusedCode, RequestKind, RequestNumber, Response};
+use crate::link::{OutboxFull, RESPONSE_WINDOW};
+use crate::wire::{Credit, Frame, Refused, RequestKind, RequestNumber, Response};
 
 use super::link::LinkRequests;
 use super::{OPEN, Overstep, RequestError};
@@ -103,6 +103,10 @@ impl Calls {
             std::mem::take(&mut open.waiting)
         };
         waiting.values().for_each(|answer| answer.end(End::Closed));
+    }
+
+    fn is_open(&self, number: RequestNumber) -> bool {
+        self.lock().waiting.contains_key(&number)
     }
 
     fn forget(&self, number: RequestNumber) -> Option<Arc<Answer>> {
@@ -207,7 +211,8 @@ impl Call {
     fn look(&self) -> Option<Result<Option<Bytes>, RequestError>> {
         let peer = self.link.peer;
         let mut state = self.answer.lock();
-        if !state.buffer.is_empty() && !matches!(state.end, Some(End::Refused(_) | End::Closed)) {
+        // What came before it broke off counts.
+        if !state.buffer.is_empty() {
             let bytes = state.buffer.split().freeze();
             state.read += bytes.len();
             if state.read >= GRANT && state.end.is_none() {
@@ -231,12 +236,10 @@ impl Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if self.link.calls.forget(self.number).is_none() {
-            return;
-        }
-        // Of what never went out the other side need not hear.
-        if self.link.outbox.give_up(TransferId::Request(self.number)) != Some(false) {
-            self.link.refuse(self.number, RefusedCode::Cancelled, "");
+        if self.link.calls.is_open(self.number) {
+            // First this: a request that takes its place must come after it.
+            self.link.cancel(self.number);
+            self.link.calls.forget(self.number);
         }
     }
 }

@@ -110,9 +110,20 @@ impl LinkRequests {
         self.answers.cancel_all();
     }
 
-    /// Queues a frame of no size. A peer that leaves so many of them unread is stuck.
+    /// Tells the other side that this node gives its request up.
+    pub(super) fn cancel(&self, number: RequestNumber) {
+        let (code, text) = (RefusedCode::Cancelled, ShortText::new(""));
+        self.unless_stuck(self.outbox.cancel_request(number, Frame::Refused(Refused { number, code, text })));
+    }
+
+    /// Queues a frame of no size.
     pub(super) fn control(&self, frame: Frame) {
-        if self.outbox.push_control(frame) == Err(OutboxFull::Full) {
+        self.unless_stuck(self.outbox.push_control(frame));
+    }
+
+    /// A peer that leaves so many frames unread is stuck.
+    fn unless_stuck(&self, pushed: Result<(), OutboxFull>) {
+        if pushed == Err(OutboxFull::Full) {
             self.closing.send_if_modified(|closing| closing.replace(Reason::Stuck).is_none());
             self.outbox.abort();
         }

@@ -38,6 +38,7 @@ async fn what_is_read_is_granted_anew_and_more_is_an_offence() {
         node.arrives(response(1, false, zeros(65_536))).unwrap();
     }
     assert_eq!(node.arrives(response(1, true, "x")), Err(Overstep));
+    assert_eq!(call.next().await.unwrap().unwrap().len(), RESPONSE_WINDOW, "what came within its leave counts");
     assert_eq!(call.next().await, Err(RequestError::Closed(node.link.peer)));
     // Pieces of nothing.
     let node = Alone::new();
