@@ -13,6 +13,7 @@ use super::passphrase::PassphraseSource;
 use crate::access::Mode;
 use crate::config::{Config, Preset, Security, ShownDuration, ShownSize};
 use crate::identity::{KeyFileProblem, NetworkKey, NetworkName, NodeId, read_id_file};
+use crate::overlay::Broadcast;
 
 /// Check a configuration and its keys, without starting a node.
 #[derive(Args)]
@@ -60,6 +61,7 @@ struct Links {
     target: usize,
     max: usize,
     inbound: usize,
+    broadcast: &'static str,
     ping_after_ms: u128,
     dead_after_ms: u128,
 }
@@ -105,6 +107,7 @@ impl Check {
                 target: overlay.target_links,
                 max: overlay.max_links,
                 inbound: overlay.inbound_links,
+                broadcast: overlay.broadcast.as_str(),
                 ping_after_ms: overlay.ping_after.as_millis(),
                 dead_after_ms: overlay.dead_after.as_millis(),
             },
@@ -181,6 +184,12 @@ fn print(config: &Config, id: Option<NodeId>, genesis: &[String], out: &mut Out)
             overlay.target_links, overlay.max_links, overlay.inbound_links
         ),
     );
+    let broadcasts = match overlay.broadcast {
+        Broadcast::Flood => "over every link",
+        Broadcast::Tree => "along a tree, with ids over the other links",
+        Broadcast::Auto => "along a tree above three links, with ids over the others",
+    };
+    facts.add("broadcasts", broadcasts);
     facts.add(
         "silence",
         format_args!(

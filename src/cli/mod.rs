@@ -2,6 +2,9 @@
 //!
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
+// The commands that draw come next.
+#[allow(dead_code)]
+mod chart;
 mod check;
 mod completions;
 mod devnet;
@@ -15,6 +18,7 @@ mod output;
 mod passphrase;
 mod run;
 mod runtime;
+mod simulate;
 mod verify;
 
 use std::io;
@@ -59,6 +63,7 @@ enum Command {
     Run(run::Run),
     Verify(verify::Verify),
     Devnet(devnet::Devnet),
+    Simulate(simulate::Simulate),
     Completions(completions::Completions),
 }
 
@@ -71,6 +76,7 @@ impl Command {
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
+            Command::Simulate(command) => command.run(out),
             Command::Verify(command) => command.run(out),
             Command::Completions(command) => command.run(out),
         }

@@ -198,6 +198,13 @@ fn links(section: &Table<'_>, overlay: &mut overlay::Settings) -> Result<(), Fau
     if let Some(setting) = section.get("inbound") {
         overlay.inbound_links = setting.number(1, MAX_INBOUND)?;
     }
+    if let Some(setting) = section.get("broadcast") {
+        overlay.broadcast = overlay::Broadcast::from_name(setting.text("\"auto\"")?).ok_or_else(|| {
+            setting.invalid(
+                "is none of the three; write \"auto\" (a tree above three links), \"tree\" (always) or \"flood\" (never)",
+            )
+        })?;
+    }
     if let Some(setting) = section.get("ping_after") {
         overlay.ping_after = setting.duration(SECOND / 10, DAY)?;
         overlay.dead_after = overlay.dead_after.max(overlay.ping_after * 2);

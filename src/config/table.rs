@@ -47,7 +47,7 @@ impl Section {
                 "access",
             ],
             Section::Genesis => &["address", "id_file"],
-            Section::Links => &["target", "max", "inbound", "ping_after", "dead_after"],
+            Section::Links => &["target", "max", "inbound", "broadcast", "ping_after", "dead_after"],
             Section::Log => &["folder", "in_memory", "keep", "max_size", "history"],
             Section::Access => &["mode"],
         }

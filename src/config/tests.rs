@@ -56,13 +56,14 @@ fn what_is_not_said_has_the_defaults_of_the_rooms() {
 fn what_is_said_holds_and_the_rest_is_the_presets() {
     let config = with(
         "preset = \"lan\"\nadvertise = [\"192.0.2.1:7401\", \"[2001:db8::1]:7401\"]\nnetwork_key = \"/k/network.key\"\n\
-         [links]\ntarget = 3\nmax = 4\ninbound = 5\nping_after = \"1s\"\ndead_after = \"3s\"\n\
+         [links]\ntarget = 3\nmax = 4\ninbound = 5\nbroadcast = \"flood\"\nping_after = \"1s\"\ndead_after = \"3s\"\n\
          [log]\nfolder = \"../data/peer\"\nin_memory = true\nkeep = \"2h\"\nmax_size = \"1GiB\"\nhistory = false\n[access]\nmode = \"open\"\n",
     );
     let expected = overlay::Settings {
         target_links: 3,
         max_links: 4,
         inbound_links: 5,
+        broadcast: overlay::Broadcast::Flood,
         ping_after: Duration::from_secs(1),
         dead_after: Duration::from_secs(3),
         keep: Duration::from_secs(7200),
@@ -170,6 +171,7 @@ fn values_that_mean_nothing_are_refused() {
         ("links.target = 8.0", 16, &["a whole number"]),
         ("links.target = 9\nlinks.max = 8", 7, &["less than \"target\", which is 9"]),
         ("links.inbound = 0", 17, &["from 1 to 4096"]),
+        ("links.broadcast = \"mesh\"", 19, &["none of the three", "\"auto\"", "\"tree\"", "\"flood\""]),
         ("links.ping_after = 20", 20, &["with a unit", "\"20s\""]),
         ("links.ping_after = \"20\"", 20, &["is no span of time"]),
         ("links.ping_after = \"0s\"", 20, &["from \"100ms\" to \"1d\""]),

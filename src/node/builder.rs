@@ -23,12 +23,13 @@ use crate::wire::{Hello, HelloError};
 use super::Events;
 use super::clock::{Clock, RunningClock};
 use super::handle::{Node, SecureNode};
+use super::link_task::TREE;
 use super::listener;
 use super::requests::{self, REQUESTS};
 use super::shared::{Parts, Shared};
 
 /// What this program can do beyond the first version of the protocol; announced in HELLO.
-const FEATURES: [&str; 1] = [REQUESTS];
+const FEATURES: [&str; 2] = [REQUESTS, TREE];
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]

@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use crate::envelope::{Title, TitleError};
+use crate::envelope::{EnvelopeId, Title, TitleError};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
 use crate::log::{Cursor, LogError, Usage};
-use crate::overlay::{LinkInfo, Member, MemberState, Reason, ReasonCounts};
+use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
 use super::dialer::Failed;
 use super::requests::{self, Fetch, Request, RequestError, Requests, Sent, ServeError};
@@ -192,6 +192,16 @@ impl Node {
     /// The open links.
     pub fn links(&self) -> Vec<LinkInfo> {
         self.shared().with_core(|core| core.links())
+    }
+
+    /// The neighbours that have a broadcast, as far as this node knows, and how it knows: they sent it here or announced it,
+    /// asked for it, were handed it over a link that is still open, or were found by repair to know the same of its time.
+    /// Others have it too; nobody is asked.
+    ///
+    /// Followed one by one are the newest 4,096 broadcasts of this node's own and the newest 1,024 of others.
+    pub fn holders(&self, id: &EnvelopeId) -> Vec<Holder> {
+        let kept = self.shared().log.get(id);
+        self.shared().with_core(|core| core.holders(id, kept.as_deref()))
     }
 
     /// The node in numbers.

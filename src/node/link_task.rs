@@ -18,6 +18,9 @@ use super::reasons::reason_of;
 use super::requests::{LinkRequests, REQUESTS};
 use super::shared::{LinkHandle, Shared};
 
+/// What a node announces that knows EAGER and LAZY.
+pub(super) const TREE: &str = "tree";
+
 /// Envelopes offered to the core at once.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
@@ -82,6 +85,7 @@ pub(super) fn register(
         listen: hello.listen.clone(),
         time: hello.time,
         renew: hello.renew,
+        tree: hello.has_feature(TREE),
     };
     let now = shared.now();
     let outcome = shared.with_core(|core| core.link_opened(now, opening));
@@ -110,7 +114,7 @@ impl Registered {
 
 /// Whether this node announces what a kind of frame needs, or it needs nothing.
 fn is_announced(kind: Kind) -> bool {
-    !matches!(kind, Kind::MembersWanted | Kind::Eager | Kind::Lazy | Kind::Reconcile | Kind::Revocations)
+    !matches!(kind, Kind::MembersWanted | Kind::Reconcile | Kind::Revocations)
 }
 
 fn unsupported(kind: Kind) -> LinkError {

@@ -1,5 +1,6 @@
 //! Saying something to everybody.
 
+use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use crate::envelope::{
     Draft, Envelope, EnvelopeId, Lifetime, MAX_MESSAGE, MessageTooLong, Timestamp, Title, TitleError, Verified,
 };
 use crate::log::{Cursor, LogError, Position};
-use crate::overlay::{ClockWentBack, LEAVE_TITLE};
+use crate::overlay::{ClockWentBack, Handed, LEAVE_TITLE};
 
 use super::shared::Shared;
 
@@ -82,8 +83,29 @@ pub struct Receipt {
     pub time: Timestamp,
     /// Its place in this node's log.
     pub cursor: Cursor,
-    /// To how many neighbours it was handed. Zero is no failure: it is kept, and told to whoever links next.
+    /// To how many neighbours it goes from here. Zero is no failure: it is kept, and told to whoever links next.
     pub neighbours: usize,
+    /// How many of them are only told that it is there, because others are likely to bring it; they ask if nobody does.
+    pub announced: usize,
+    /// Whether it is kept for those who are away; what is said for the moment only is not.
+    pub is_kept: bool,
+}
+
+impl fmt::Display for Receipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Receipt { neighbours, announced, is_kept, .. } = *self;
+        let kept = if is_kept { "kept" } else { "not kept" };
+        match (neighbours.saturating_sub(announced), announced) {
+            (0, 0) if is_kept => f.write_str("no neighbour at the moment: kept, and will be offered to whoever links"),
+            (0, 0) => f.write_str("no neighbour at the moment: nobody hears it, because it is not kept"),
+            (handed, 0) => write!(f, "{kept}; handed to {}", count(handed)),
+            (handed, announced) => write!(f, "{kept}; handed to {}, announced to {announced} more", count(handed)),
+        }
+    }
+}
+
+fn count(neighbours: usize) -> String {
+    if neighbours == 1 { "1 neighbour".to_owned() } else { format!("{neighbours} neighbours") }
 }
 
 /// Why a message was not published. Nothing of it left this node, and nothing is kept.
@@ -193,8 +215,9 @@ impl Shared {
         self.tell_of(&envelope, position);
         let (id, time, now) = (envelope.id(), envelope.time(), self.now());
         let cursor = Cursor::new(self.log.instance(), position);
-        let neighbours = self.with_core(|core| core.publish(now, envelope));
-        Receipt { id, time, cursor, neighbours }
+        let is_kept = !envelope.lifetime().is_live_only();
+        let Handed { contents, ids } = self.with_core(|core| core.publish(now, envelope));
+        Receipt { id, time, cursor, neighbours: contents + ids, announced: ids, is_kept }
     }
 
     /// Makes an envelope, later than every one before, over restarts too.
@@ -274,7 +297,7 @@ impl Shared {
         self.clone().announce_now(LEAVE_TITLE, Bytes::new(), Lifetime::hours(6)).await;
     }
 
-    fn announced(&self, envelope: Verified<Envelope>) -> usize {
+    fn announced(&self, envelope: Verified<Envelope>) -> Handed {
         let now = self.now();
         self.with_core(|core| core.publish(now, envelope))
     }

@@ -44,10 +44,22 @@ struct Address {
     full_until: Instant,
 }
 
-/// Addresses by member; bounded by the member table and [`PER_MEMBER`].
+impl Address {
+    /// What is known of an address that a member claims, and nothing else.
+    const HEARSAY: Address = Address {
+        trust: Trust::Hint,
+        proven: None,
+        failures: 0,
+        not_before: Instant::at(Duration::ZERO),
+        full_until: Instant::at(Duration::ZERO),
+    };
+}
+
+/// Addresses by member that somebody vouched for or that were tried; bounded by the member table and [`PER_MEMBER`]. What
+/// members only claim stands in the member table.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
-    members: BTreeMap<NodeId, BTreeMap<SocketAddr, Address>>,
+    members: BTreeMap<NodeId, Vec<(SocketAddr, Address)>>,
     next_hint: Instant,
     /// Where a mere hint was dialled within the hour, where ranges are limited.
     hinted: BTreeMap<IpAddr, Instant>,
@@ -61,20 +73,27 @@ const HINT_AGAIN: Duration = Duration::from_secs(3600);
 const HINTED: usize = 1024;
 
 impl Addresses {
-    /// Notes that `member` is said to be at `address`.
+    /// Notes that `member` is said to be at `address`. A mere hint is noted only beside what is known better: else it stands
+    /// in the member table.
     pub(super) fn learn(&mut self, member: NodeId, address: SocketAddr, trust: Trust, now: Instant) {
-        let known = self.members.entry(member).or_default();
-        if known.len() >= PER_MEMBER && !known.contains_key(&address) {
-            let least = known.iter().min_by_key(|(_, known)| (known.trust, known.proven)).map(|(at, _)| *at);
-            least.map(|least| known.remove(&least));
+        if trust == Trust::Hint && !self.members.contains_key(&member) {
+            return;
         }
+        let known = self.members.entry(member).or_default();
         let proven = (trust == Trust::Proven).then_some(now);
         let fresh = Address { trust, proven, failures: 0, not_before: now, full_until: now };
-        let entry = known.entry(address).or_insert(fresh);
-        entry.trust = entry.trust.max(trust);
-        if proven.is_some() {
-            *entry = Address { full_until: entry.full_until, ..fresh };
+        if let Some((_, entry)) = known.iter_mut().find(|(at, _)| *at == address) {
+            entry.trust = entry.trust.max(trust);
+            if proven.is_some() {
+                *entry = Address { full_until: entry.full_until, ..fresh };
+            }
+            return;
         }
+        if known.len() >= PER_MEMBER {
+            let least = known.iter().enumerate().min_by_key(|(_, (_, known))| (known.trust, known.proven));
+            least.map(|(place, _)| place).map(|least| known.remove(least));
+        }
+        known.push((address, fresh));
     }
 
     /// Forgets everything about a member that is gone.
@@ -85,13 +104,13 @@ impl Addresses {
     /// The address showed another key: it is not `member`'s.
     pub(super) fn disprove(&mut self, member: &NodeId, address: SocketAddr) {
         if let Some(known) = self.members.get_mut(member) {
-            known.remove(&address);
+            known.retain(|(at, _)| *at != address);
         }
     }
 
     /// A dial failed, or the node there has no room: not again for a while that doubles each time.
     pub(super) fn failed(&mut self, member: &NodeId, address: SocketAddr, settings: &Settings, now: Instant) {
-        let Some(known) = self.members.get_mut(member).and_then(|known| known.get_mut(&address)) else { return };
+        let Some(known) = self.known(member).find(|(at, _)| *at == address).map(|(_, known)| known) else { return };
         let most = if known.trust == Trust::Hint { HINT_RETRY_MOST } else { settings.retry_most };
         known.not_before = now + back_off(settings.retry_first, known.failures, most);
         known.failures = known.failures.saturating_add(1);
@@ -104,34 +123,49 @@ impl Addresses {
         known.filter(move |(_, known)| holds(known)).map(|(at, _)| *at)
     }
 
-    /// Where to look for `member` when somebody asks for it, those addresses first that are believed most. What nobody
-    /// vouched for keeps its pauses, and the hour between two dials of one host, where ranges are limited.
-    pub(super) fn routes(&self, member: &NodeId, settings: &Settings, now: Instant) -> Vec<SocketAddr> {
-        let known = self.members.get(member).into_iter().flatten();
-        let may = |known: &Address, at: &SocketAddr| {
+    /// Where to look for `member`, which claims to be at `claimed`, when somebody asks for it: those addresses first that are
+    /// believed most. What nobody vouched for keeps its pauses, and the hour between two dials of one host, where ranges are
+    /// limited.
+    pub(super) fn routes(
+        &self,
+        member: &NodeId,
+        claimed: impl Iterator<Item = SocketAddr>,
+        settings: &Settings,
+        now: Instant,
+    ) -> Vec<SocketAddr> {
+        let mut known = self.members.get(member).cloned().unwrap_or_default();
+        for at in claimed {
+            if known.iter().all(|(known, _)| *known != at) {
+                known.push((at, Address::HEARSAY));
+            }
+        }
+        known.retain(|(at, known)| {
             let is_believed = known.trust > Trust::Hint || !settings.limit_ranges;
             is_believed || (known.not_before <= now && self.may_hint(known, at, settings, now))
-        };
-        let mut routes: Vec<_> = known.filter(|(at, known)| may(known, at)).collect();
-        routes.sort_by_key(|(_, known)| std::cmp::Reverse((known.trust, known.proven)));
-        routes.into_iter().map(|(at, _)| *at).collect()
+        });
+        known.sort_by_key(|(_, known)| std::cmp::Reverse((known.trust, known.proven)));
+        known.into_iter().map(|(at, _)| at).collect()
     }
 
     /// An address is dialled because somebody asked for `member`.
-    pub(super) fn dialled(&mut self, member: &NodeId, at: &SocketAddr, settings: &Settings, now: Instant) {
-        let known = self.members.get(member).and_then(|known| known.get(at));
-        let is_hint = known.is_some_and(|known| known.trust == Trust::Hint);
-        if is_hint && settings.limit_ranges && is_countable(at) {
+    pub(super) fn dialled(&mut self, member: NodeId, at: SocketAddr, settings: &Settings, now: Instant) {
+        let trust = self.known(&member).find(|(known, _)| *known == at).map(|(_, known)| known.trust);
+        if trust.is_some_and(|trust| trust > Trust::Hint) {
+            return;
+        }
+        if settings.limit_ranges && is_countable(&at) {
             if self.hinted.len() >= HINTED {
                 self.hinted.retain(|_, last| now.since(*last) < HINT_AGAIN);
             }
             self.hinted.insert(at.ip(), now);
         }
+        // From now on there is something to remember about it.
+        self.members.entry(member).or_insert_with(|| vec![(at, Address::HEARSAY)]);
     }
 
     /// Not again before `pause` is over, though no address failed.
     pub(super) fn pause(&mut self, member: &NodeId, pause: Duration, now: Instant) {
-        for known in self.members.get_mut(member).into_iter().flat_map(BTreeMap::values_mut) {
+        for (_, known) in self.known(member) {
             known.not_before = known.not_before.max(now + pause);
         }
     }
@@ -139,9 +173,13 @@ impl Addresses {
     /// The member said that it has no room: for a while it comes last.
     pub(super) fn full(&mut self, member: &NodeId, settings: &Settings, now: Instant) {
         self.pause(member, settings.retry_most, now);
-        for known in self.members.get_mut(member).into_iter().flat_map(BTreeMap::values_mut) {
+        for (_, known) in self.known(member) {
             known.full_until = now + settings.retry_most * FULL_FOR;
         }
+    }
+
+    fn known(&mut self, member: &NodeId) -> impl Iterator<Item = &mut (SocketAddr, Address)> {
+        self.members.get_mut(member).into_iter().flatten()
     }
 
     /// Somebody to dial, with the address that is believed most: first among those whose address is believed at all, then,
@@ -161,7 +199,7 @@ impl Addresses {
         let mut others_than_full = false;
         for (member, known) in self.members.iter().filter(|(member, _)| wanted.may_be_dialled(member)) {
             let tier = |known: &Address| tier_of(known, wanted.is_full(member), now);
-            others_than_full |= known.values().any(|known| tier(known) != Tier::Full);
+            others_than_full |= known.iter().any(|(_, known)| tier(known) != Tier::Full);
             let now_possible = known.iter().filter(|(at, known)| {
                 known.not_before <= now && wanted.may_be_dialled_at(at) && self.may_hint(known, at, settings, now)
             });
@@ -169,7 +207,26 @@ impl Addresses {
                 ready.entry(tier(best)).or_default().push((*member, *at));
             }
         }
-        if now < self.next_hint {
+        let is_hint_due = now >= self.next_hint;
+        // There may be thousands who claim to be somewhere: they are looked at only if that can matter.
+        if !ready.contains_key(&Tier::Believed) && (is_hint_due || !others_than_full) {
+            for (member, addresses) in self.hearsay(wanted) {
+                let tier = tier_of(&Address::HEARSAY, wanted.is_full(member), now);
+                others_than_full |= tier != Tier::Full;
+                if others_than_full && !is_hint_due {
+                    break;
+                }
+                let may_be = |at: &&SocketAddr| {
+                    wanted.is_worth_hearing(at)
+                        && wanted.may_be_dialled_at(at)
+                        && self.may_hint(&Address::HEARSAY, at, settings, now)
+                };
+                if let Some(at) = addresses.iter().find(may_be) {
+                    ready.entry(tier).or_default().push((*member, *at));
+                }
+            }
+        }
+        if !is_hint_due {
             ready.remove(&Tier::Hint);
         }
         if others_than_full && !wanted.is_alone() {
@@ -183,7 +240,15 @@ impl Addresses {
                 self.hinted.insert(chosen.1.ip(), now);
             }
         }
+        // From now on there is something to remember about it.
+        self.members.entry(chosen.0).or_insert_with(|| vec![(chosen.1, Address::HEARSAY)]);
         Some(chosen)
+    }
+
+    /// Members of whom nothing is known but where they claim to be.
+    fn hearsay<'a, W: Wanted>(&'a self, wanted: &'a W) -> impl Iterator<Item = (&'a NodeId, &'a [SocketAddr])> + 'a {
+        let claims = wanted.claims();
+        claims.filter(|(member, _)| !self.members.contains_key(member) && wanted.may_be_dialled(member))
     }
 
     /// Whether an address may be dialled for what is known of it: no IP address is dialled twice in an hour because of mere
@@ -207,14 +272,35 @@ impl Addresses {
     /// When [`choose`](Self::choose) may have somebody to offer, if it has nobody now.
     pub(super) fn next_try(&self, now: Instant, settings: &Settings, wanted: &impl Wanted) -> Option<Instant> {
         let mut next: BTreeMap<Tier, Instant> = BTreeMap::new();
+        let mut note = |tier, at: Instant| {
+            let earliest = next.entry(tier).or_insert(at);
+            *earliest = at.min(*earliest);
+        };
+        let mut believed = None;
         for (member, known) in self.members.iter().filter(|(member, _)| wanted.may_be_dialled(member)) {
             // A range that is being dialled is free again when that dial ends, which is looked at then.
             for (at, known) in known.iter().filter(|(at, _)| wanted.may_be_dialled_at(at)) {
                 let tier = tier_of(known, wanted.is_full(member), now);
                 let hint = || self.next_hint.max(self.hint_again(known, at, settings));
                 let at = if tier == Tier::Hint { known.not_before.max(hint()) } else { known.not_before };
-                let earliest = next.entry(tier).or_insert(at);
-                *earliest = at.min(*earliest);
+                if tier == Tier::Believed {
+                    believed = believed.min(Some(at)).or(Some(at));
+                }
+                note(tier, at);
+            }
+        }
+        // No hint comes sooner than that: nobody need be looked at if somebody else does, and one is enough.
+        let soonest = self.next_hint.max(now);
+        if believed.is_none_or(|at| at > soonest) {
+            for (member, addresses) in self.hearsay(wanted) {
+                let tier = tier_of(&Address::HEARSAY, wanted.is_full(member), now);
+                let may_be = |at: &&SocketAddr| wanted.is_worth_hearing(at) && wanted.may_be_dialled_at(at);
+                let again = |at| self.next_hint.max(self.hint_again(&Address::HEARSAY, at, settings));
+                let Some(at) = addresses.iter().filter(may_be).map(again).min() else { continue };
+                note(tier, if tier == Tier::Hint { at } else { now });
+                if tier == Tier::Hint && at <= soonest {
+                    break;
+                }
             }
         }
         if next.len() > 1 && !wanted.is_alone() {
@@ -226,6 +312,10 @@ impl Addresses {
 
 /// What the core knows of those who could be dialled.
 pub(super) trait Wanted {
+    /// Where members claim to be.
+    fn claims(&self) -> impl Iterator<Item = (&NodeId, &[SocketAddr])>;
+    /// Whether it makes sense to be told this address by somebody else.
+    fn is_worth_hearing(&self, address: &SocketAddr) -> bool;
     /// Whether it may be dialled at all.
     fn may_be_dialled(&self, member: &NodeId) -> bool;
     /// Whether an address of it may be dialled now.
@@ -260,142 +350,4 @@ pub(super) fn back_off(first: Duration, failures: u32, most: Duration) -> Durati
 }
 
 #[cfg(test)]
-mod tests {
-    use rand::SeedableRng;
-
-    use super::*;
-
-    fn id(n: u8) -> NodeId {
-        NodeId::from_bytes([n; 32])
-    }
-
-    fn address(n: u16) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], n))
-    }
-
-    /// One machine each.
-    fn elsewhere(n: u8) -> SocketAddr {
-        SocketAddr::from(([10, 0, 0, n], 7400))
-    }
-
-    fn at(secs: u64) -> Instant {
-        Instant::at(Duration::from_secs(secs))
-    }
-
-    /// Everybody but one; some are full.
-    struct All {
-        but: NodeId,
-        full: Vec<NodeId>,
-        alone: bool,
-    }
-
-    impl Wanted for All {
-        fn may_be_dialled(&self, member: &NodeId) -> bool {
-            *member != self.but
-        }
-        fn may_be_dialled_at(&self, _: &SocketAddr) -> bool {
-            true
-        }
-        fn links(&self, _: &NodeId) -> usize {
-            0
-        }
-        fn is_full(&self, member: &NodeId) -> bool {
-            self.full.contains(member)
-        }
-        fn is_alone(&self) -> bool {
-            self.alone
-        }
-    }
-
-    fn but(n: u8) -> All {
-        All { but: id(n), full: Vec::new(), alone: false }
-    }
-
-    #[test]
-    fn believed_addresses_come_before_hints_and_hints_have_their_pace() {
-        let (mut addresses, mut rng) = (Addresses::default(), ChaCha8Rng::from_seed([0; 32]));
-        let settings = Settings::wan();
-        for n in 1..=3 {
-            addresses.learn(id(n), elsewhere(n), Trust::Hint, at(0));
-        }
-        addresses.learn(id(9), address(9), Trust::Vouched, at(0));
-        let mut choose = |addresses: &mut Addresses, secs, skip: u8| {
-            addresses.choose(at(secs), &settings, &mut rng, &but(skip)).map(|(member, _)| member)
-        };
-        assert_eq!(choose(&mut addresses, 0, 0), Some(id(9)));
-        assert!(choose(&mut addresses, 0, 9).is_some());
-        assert_eq!(choose(&mut addresses, 9, 9), None);
-        assert_eq!(addresses.next_try(at(9), &settings, &but(9)), Some(at(10)));
-        assert!(choose(&mut addresses, 10, 9).is_some());
-    }
-
-    #[test]
-    fn who_is_full_is_dialled_for_want_of_others_only() {
-        let (mut addresses, mut rng) = (Addresses::default(), ChaCha8Rng::from_seed([0; 32]));
-        let settings = Settings::wan();
-        addresses.learn(id(1), address(1), Trust::Proven, at(0));
-        addresses.learn(id(2), address(2), Trust::Vouched, at(0));
-        addresses.full(&id(2), &settings, at(0));
-        let says_so = |full: &[u8], alone| All { but: id(0), full: full.iter().map(|n| id(*n)).collect(), alone };
-        let mut choose = |addresses: &mut Addresses, secs, wanted: &All| {
-            addresses.choose(at(secs), &settings, &mut rng, wanted).map(|(member, _)| member)
-        };
-        assert_eq!(choose(&mut addresses, 100, &says_so(&[], false)), Some(id(1)));
-        addresses.failed(&id(1), address(1), &settings, at(100));
-        assert_eq!(choose(&mut addresses, 101, &says_so(&[], false)), None, "the other comes back in a moment");
-        assert_eq!(addresses.next_try(at(101), &settings, &says_so(&[], false)), Some(at(102)));
-        assert_eq!(choose(&mut addresses, 101, &says_so(&[], true)), Some(id(2)), "better than nobody");
-        assert_eq!(choose(&mut addresses, 101, &says_so(&[1], false)), Some(id(2)), "all are full");
-        assert_eq!(choose(&mut addresses, 601, &says_so(&[1], false)), Some(id(2)), "room may have come");
-    }
-
-    #[test]
-    fn hearsay_leads_to_one_host_once_an_hour_whoever_is_said_to_be_there() {
-        let (mut addresses, mut rng) = (Addresses::default(), ChaCha8Rng::from_seed([0; 32]));
-        let settings = Settings::wan();
-        for n in 1..=200 {
-            addresses.learn(id(n), SocketAddr::new(elsewhere(7).ip(), n.into()), Trust::Hint, at(0));
-        }
-        let (mut dials, mut now) = (0, at(0));
-        while now < at(2 * 3600) {
-            match addresses.choose(now, &settings, &mut rng, &but(0)) {
-                Some((member, address)) => {
-                    dials += 1;
-                    addresses.failed(&member, address, &settings, now);
-                }
-                None => now = addresses.next_try(now, &settings, &but(0)).unwrap().max(now + Duration::from_millis(1)),
-            }
-        }
-        assert_eq!(dials, 2);
-        // Whom a neighbour vouches for is dialled at once, there too.
-        addresses.learn(id(201), SocketAddr::new(elsewhere(7).ip(), 9), Trust::Vouched, at(7200));
-        assert_eq!(addresses.choose(at(7200), &settings, &mut rng, &but(0)).map(|(member, _)| member), Some(id(201)));
-    }
-
-    #[test]
-    fn a_failing_address_is_tried_ever_more_rarely_and_a_proof_makes_it_new() {
-        let (mut addresses, settings) = (Addresses::default(), Settings::wan());
-        addresses.learn(id(1), address(1), Trust::Vouched, at(0));
-        for pause in [2, 4, 8, 16, 32, 60, 60] {
-            addresses.failed(&id(1), address(1), &settings, at(0));
-            assert_eq!(addresses.next_try(at(0), &settings, &but(0)), Some(at(pause)));
-        }
-        addresses.learn(id(1), address(1), Trust::Proven, at(1));
-        assert_eq!(addresses.next_try(at(1), &settings, &but(0)), Some(at(1)));
-        assert_eq!(addresses.proven(&id(1), at(86_400)).count(), 1);
-        assert_eq!(addresses.proven(&id(1), at(86_401)).count(), 0);
-        addresses.disprove(&id(1), address(1));
-        assert_eq!(addresses.next_try(at(1), &settings, &but(0)), None);
-    }
-
-    #[test]
-    fn a_member_cannot_fill_the_table() {
-        let mut addresses = Addresses::default();
-        addresses.learn(id(1), address(1), Trust::Proven, at(0));
-        for n in 2..100 {
-            addresses.learn(id(1), address(n), Trust::Hint, at(0));
-        }
-        assert_eq!(addresses.members[&id(1)].len(), PER_MEMBER);
-        assert_eq!(addresses.proven(&id(1), at(0)).count(), 1);
-    }
-}
+mod tests;

@@ -8,7 +8,7 @@ use crate::wire::{Frame, Kind};
 
 use super::core::Timer;
 use super::output::{LinkId, Output};
-use super::{Core, Instant, Now};
+use super::{Core, Held, Instant, Now};
 
 /// How long the tree has to bring an announced message before it is asked for.
 const FIRST_ASK: Duration = Duration::from_millis(100);
@@ -16,8 +16,6 @@ const FIRST_ASK: Duration = Duration::from_millis(100);
 const NEXT_ASK: Duration = Duration::from_millis(400);
 /// How long an announcement is remembered.
 const FORGET: Duration = Duration::from_secs(30);
-/// How long ids are collected before they are announced together.
-const COLLECT: Duration = Duration::from_millis(50);
 /// A link this young is still telling what it had before: waiting for a flood would be in vain.
 const FRESH: Duration = Duration::from_secs(2);
 /// Announcers remembered for one id.
@@ -39,6 +37,26 @@ struct Wanted {
     since: Instant,
     due: Instant,
     was_asked: bool,
+    /// It was announced as news, not among what a new neighbour had before.
+    is_news: bool,
+}
+
+/// How an envelope came to be here, as far as asking goes.
+#[derive(Debug, Default)]
+pub(super) struct Finished {
+    /// It came as the answer to a question.
+    pub(super) asked: Option<AskedFor>,
+    /// Who else announced it.
+    pub(super) announcers: Vec<LinkId>,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AskedFor {
+    /// What others hear of at this moment too.
+    News,
+    /// What a new neighbour had before.
+    Past,
 }
 
 /// What was announced to this node and has not come.
@@ -52,6 +70,8 @@ pub(super) struct Asking {
     open: BTreeMap<LinkId, usize>,
     /// Ids that were asked for and arrived, and are being verified.
     arrived: BTreeSet<EnvelopeId>,
+    /// How often a link did not bring what it had announced. Those who keep their promises are asked first.
+    broken: BTreeMap<LinkId, u32>,
 }
 
 impl Asking {
@@ -61,14 +81,27 @@ impl Asking {
         if *count >= ANNOUNCED_PER_LINK {
             return;
         }
-        let due = now + first_ask;
+        let (due, is_news) = (now + first_ask, !first_ask.is_zero());
         let wanted = self.wanted.entry(id).or_insert_with(|| {
             self.due.insert((due, id));
-            Wanted { announcers: Vec::new(), asked: None, since: now, due, was_asked: false }
+            Wanted { announcers: Vec::new(), asked: None, since: now, due, was_asked: false, is_news }
         });
-        if wanted.announcers.len() < ANNOUNCERS && !wanted.announcers.contains(&link) && wanted.asked != Some(link) {
+        wanted.is_news |= is_news;
+        if wanted.announcers.contains(&link) || wanted.asked == Some(link) {
+            return;
+        }
+        if wanted.announcers.len() < ANNOUNCERS {
             wanted.announcers.push(link);
             *count += 1;
+            return;
+        }
+        // So that many liars cannot fill the places before an honest neighbour speaks.
+        let broken = |link: &LinkId| self.broken.get(link).copied().unwrap_or(0);
+        let worst = wanted.announcers.iter_mut().max_by_key(|other| broken(other));
+        if let Some(worst) = worst.filter(|worst| broken(worst) > broken(&link)) {
+            *count += 1;
+            let worst = std::mem::replace(worst, link);
+            less(&mut self.announced, worst);
         }
     }
 
@@ -79,16 +112,20 @@ impl Asking {
         }
     }
 
-    /// A copy was found good. Says whether it was the answer to a question.
-    pub(super) fn finished(&mut self, id: &EnvelopeId) -> bool {
-        let asked = self.arrived.remove(id);
-        self.forget(id);
-        asked
+    /// A copy was found good. Says whether it was the answer to a question, and who has it too.
+    pub(super) fn finished(&mut self, id: &EnvelopeId) -> Finished {
+        let has_arrived = self.arrived.contains(id);
+        let Some(wanted) = self.forget(id) else { return Finished::default() };
+        if has_arrived && let Some(broken) = wanted.asked.and_then(|link| self.broken.get_mut(&link)) {
+            *broken /= 2;
+        }
+        let asked = if wanted.is_news { AskedFor::News } else { AskedFor::Past };
+        Finished { asked: has_arrived.then_some(asked), announcers: wanted.announcers }
     }
 
-    fn forget(&mut self, id: &EnvelopeId) {
+    fn forget(&mut self, id: &EnvelopeId) -> Option<Wanted> {
         self.arrived.remove(id);
-        let Some(wanted) = self.wanted.remove(id) else { return };
+        let wanted = self.wanted.remove(id)?;
         self.due.remove(&(wanted.due, *id));
         for link in &wanted.announcers {
             less(&mut self.announced, *link);
@@ -96,12 +133,14 @@ impl Asking {
         if let Some(link) = wanted.asked {
             less(&mut self.open, link);
         }
+        Some(wanted)
     }
 
     /// A link is gone. What it announced is noticed when its turn comes.
     pub(super) fn link_closed(&mut self, link: LinkId) {
         self.announced.remove(&link);
         self.open.remove(&link);
+        self.broken.remove(&link);
     }
 
     /// Puts an id's next question off until `due`.
@@ -123,8 +162,12 @@ impl Asking {
             };
             if let Some(link) = wanted.asked.take() {
                 less(&mut self.open, link);
+                if usable(link) {
+                    let broken = self.broken.entry(link).or_default();
+                    *broken = broken.saturating_add(1);
+                }
             }
-            let open = &self.open;
+            let (open, broken) = (&self.open, &self.broken);
             let has_room = |link: &LinkId| open.get(link).is_none_or(|count| *count < OPEN_PER_LINK);
             wanted.announcers.retain(|link| {
                 let keep = usable(*link);
@@ -133,7 +176,9 @@ impl Asking {
                 }
                 keep
             });
-            if let Some(place) = wanted.announcers.iter().position(has_room) {
+            let free = wanted.announcers.iter().enumerate().filter(|(_, link)| has_room(link));
+            let best = free.min_by_key(|(place, link)| (broken.get(link).copied().unwrap_or(0), *place));
+            if let Some((place, _)) = best {
                 let link = wanted.announcers.remove(place);
                 less(&mut self.announced, link);
                 *self.open.entry(link).or_default() += 1;
@@ -195,7 +240,10 @@ impl Core {
         let Some(link) = self.links.get(&from) else { return };
         let first_ask = if now.instant.since(link.opened) < FRESH { Duration::ZERO } else { FIRST_ASK };
         for id in ids {
-            if !self.knows(&id) {
+            if self.knows(&id) {
+                self.tree.untold.is_known_to(&id, from);
+                self.holders.note(&id, from, Held::Announced);
+            } else {
                 self.asking.announced(now.instant, from, id, first_ask);
             }
         }
@@ -238,35 +286,14 @@ impl Core {
             if !link.served.may(now.instant, id) {
                 continue;
             }
-            match self.members.by_id(&id).cloned() {
+            self.holders.note(&id, from, Held::Asked);
+            match self.members.by_id(&id).or_else(|| self.tree.moments.get(&id)).cloned() {
                 Some(envelope) => self.output(Output::Relay { envelope, to: vec![from] }),
                 None => from_log.push(id),
             }
         }
         if !from_log.is_empty() {
             self.output(Output::Serve { link: from, ids: from_log });
-        }
-    }
-
-    /// Announces an id to all neighbours but those that have it, together with others of the next moment.
-    pub(super) fn queue_have(&mut self, now: Now, id: EnvelopeId, holders: &[LinkId]) {
-        for (link, state) in &mut self.links {
-            // A neighbour that takes nothing is not told more than it could ask for.
-            if !state.closing && !holders.contains(link) && state.to_announce.len() < ANNOUNCED_PER_LINK {
-                state.to_announce.push(id);
-            }
-        }
-        self.timers.set_earlier(Timer::Have, now.instant + COLLECT);
-    }
-
-    /// Sends the announcements that were collected.
-    pub(super) fn announce_ids(&mut self, _now: Now) {
-        let collected: Vec<_> =
-            self.links.iter_mut().map(|(link, state)| (*link, std::mem::take(&mut state.to_announce))).collect();
-        for (link, ids) in collected {
-            for ids in ids.chunks(Kind::MAX_HAVE) {
-                self.send(link, Frame::Have(ids.iter().copied().collect()));
-            }
         }
     }
 

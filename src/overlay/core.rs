@@ -13,7 +13,8 @@ use crate::identity::NodeId;
 use super::addresses::Addresses;
 use super::asking::Asking;
 use super::budget::SenderBudgets;
-use super::index::Index;
+use super::holders::Holders;
+use super::index::{IdHash, Index};
 use super::join::Join;
 use super::links::Link;
 use super::members::Members;
@@ -22,6 +23,7 @@ use super::remembered::RememberedPeers;
 use super::standing::Standing;
 use super::tickets::Tickets;
 use super::timers::Timers;
+use super::tree::Tree;
 use super::{Instant, Member, MemberState, Now, Presence, Reason, ReasonCounts, Settings, TIME_TOLERANCE};
 
 /// What the core is made of at start.
@@ -59,6 +61,8 @@ pub struct Core {
     pub(super) addresses: Addresses,
     pub(super) standing: Standing,
     pub(super) asking: Asking,
+    pub(super) tree: Tree,
+    pub(super) holders: Holders,
     pub(super) timers: Timers<Timer>,
     pub(super) links: BTreeMap<LinkId, Link>,
     pub(super) dials: BTreeMap<DialId, Target>,
@@ -111,6 +115,10 @@ pub(super) enum Timer {
     Ask,
     /// Announce ids that were collected.
     Have,
+    /// Say EAGER or LAZY where it was put off or a link was lost.
+    Tree,
+    /// Try one of the pruned links again.
+    TryEdge,
     /// Is the link alive?
     Ping(LinkId),
     /// The link's keys have served long enough.
@@ -141,15 +149,18 @@ impl Core {
         let mut rng = ChaCha8Rng::from_seed(setup.seed);
         let floor = if setup.settings.history { setup.settings.keep } else { TIME_TOLERANCE };
         let hash_key = [rng.random(), rng.random()];
+        let lots = IdHash::new([rng.random(), rng.random()]);
         let genesis = setup.genesis.into_iter();
         Core {
             own: setup.own,
             index: Index::new(setup.settings.index_capacity, now.wall.minus(floor), hash_key),
             tickets: Tickets::default(),
-            members: Members::new(setup.settings.member_capacity),
+            members: Members::new(setup.settings.member_capacity, setup.own, lots),
             addresses: Addresses::default(),
             standing: Standing::default(),
             asking: Asking::default(),
+            tree: Tree::new(now.instant),
+            holders: Holders::default(),
             timers: Timers::default(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
@@ -181,6 +192,7 @@ impl Core {
     pub fn start(&mut self, now: Now) {
         self.timers.set(Timer::Review, now.instant + self.review_every());
         self.schedule_check_in(now);
+        self.schedule_trial(now);
         self.begin_joining(now);
     }
 
@@ -218,6 +230,8 @@ impl Core {
                 Timer::CheckIn => self.check_in(now),
                 Timer::Ask => self.ask_due(now),
                 Timer::Have => self.announce_ids(now),
+                Timer::Tree => self.tend_tree(now),
+                Timer::TryEdge => self.try_another_edge(now),
                 Timer::Ping(link) => self.look_alive(now, link),
                 Timer::Renew(link) => self.renew(now, link),
                 Timer::Contest(old) => self.decide_contest(old),
@@ -273,9 +287,9 @@ impl Core {
         self.index.len()
     }
 
-    /// Whether an envelope with this id was accepted.
+    /// Whether an envelope with this id was accepted; of presences and leaves, whether it is its member's newest.
     pub fn has_accepted(&self, id: &EnvelopeId) -> bool {
-        self.index.accepted(id)
+        self.index.accepted(id) || self.members.by_id(id).is_some()
     }
 
     /// Where this node announces that it can be reached.
@@ -324,7 +338,9 @@ impl Core {
         self.timers.set(Timer::Review, now.instant + self.review_every());
         self.index.expire(self.clock_seen.max(now.wall), self.settings.keep);
         let linked: BTreeSet<NodeId> = self.links.values().map(|link| link.peer).chain([self.own]).collect();
-        let unreachable_after = self.settings.publish_links.then_some(self.settings.unreachable_after);
+        // Where only some members are known, those who name a link to one of them may all be unknown.
+        let can_tell = self.settings.publish_links && !self.members.is_full();
+        let unreachable_after = can_tell.then_some(self.settings.unreachable_after);
         for (id, state) in self.members.review(now, unreachable_after, |id| linked.contains(id)) {
             if state == MemberState::Gone {
                 self.addresses.forget(&id);

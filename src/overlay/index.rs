@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::envelope::{Envelope, EnvelopeId, Lifetime, Timestamp};
 use crate::identity::NodeId;
 
+use super::passing::Passing;
+use super::presence::{LEAVE_TITLE, PRESENCE_TITLE};
 use super::{Reason, Seen, TIME_TOLERANCE};
 
 /// How long an id is remembered after its envelope stopped being live. Longer than any two honest clocks differ.
@@ -14,6 +16,10 @@ const REMEMBERED: Duration = Duration::from_secs(600);
 
 /// Ids die in groups of ten seconds: one look at the clock for many.
 const EXPIRY_STEP_MICROS: u64 = 10_000_000;
+
+/// For one presence in so many ids there is room for certain: with a million ids enough for the busiest network in seven
+/// hours, and no presence lives longer than six.
+const PASSING: usize = 4;
 
 /// What became of a verified envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +40,14 @@ struct Entry {
     kept: bool,
 }
 
-/// Every id whose envelope verified, until `time + max(L, 120 s) + 600 s` (protocol, section 4).
+/// Every id whose envelope verified, until `time + max(L, 120 s) + 600 s` (protocol, section 4); presences and leaves, whose
+/// order the member table knows, only as long as there is room.
 #[derive(Debug)]
 pub(super) struct Index {
     // Looked up for every copy of every envelope, never iterated: its order can influence nothing.
     entries: HashMap<EnvelopeId, Entry, IdHash>,
+    /// Presences and leaves.
+    passing: Passing,
     by_time: BTreeSet<(Timestamp, EnvelopeId)>,
     by_expiry: BTreeMap<u64, Vec<EnvelopeId>>,
     per_sender: BTreeMap<NodeId, usize>,
@@ -53,6 +62,7 @@ impl Index {
     pub(super) fn new(capacity: usize, floor: Timestamp, hash_key: [u64; 2]) -> Self {
         Index {
             entries: HashMap::with_hasher(IdHash(hash_key)),
+            passing: Passing::new(capacity / PASSING, IdHash(hash_key)),
             by_time: BTreeSet::new(),
             by_expiry: BTreeMap::new(),
             per_sender: BTreeMap::new(),
@@ -64,10 +74,10 @@ impl Index {
 
     /// Whether the id was seen.
     pub(super) fn contains(&self, id: &EnvelopeId) -> bool {
-        self.entries.contains_key(id)
+        self.entries.contains_key(id) || self.passing.contains(id)
     }
 
-    /// Whether the envelope with this id was accepted.
+    /// Whether the envelope with this id was accepted; of presences and leaves that is not known here.
     pub(super) fn accepted(&self, id: &EnvelopeId) -> bool {
         self.entries.get(id).is_some_and(|entry| entry.judgement == Judgement::Accepted)
     }
@@ -79,7 +89,7 @@ impl Index {
 
     /// How many ids are remembered.
     pub(super) fn len(&self) -> usize {
-        self.entries.len()
+        self.entries.len() + self.passing.len()
     }
 
     /// Whether one more id of `sender` is within its share, an eighth of the whole.
@@ -94,6 +104,10 @@ impl Index {
     /// Remembers a verified envelope as claimed. A full index forgets its oldest id and raises the floor above it, so
     /// that what was forgotten cannot come back as new.
     pub(super) fn claim(&mut self, envelope: &Envelope, keep: Duration) {
+        if matches!(envelope.title(), PRESENCE_TITLE | LEAVE_TITLE) {
+            self.passing.insert(&envelope.id());
+            return;
+        }
         let (time, sender) = (envelope.time(), envelope.sender());
         let entry = Entry { time, sender, judgement: Judgement::Claimed, kept: !envelope.lifetime().is_live_only() };
         self.insert(envelope.id(), entry, envelope.lifetime(), keep);
@@ -132,6 +146,7 @@ impl Index {
 
     /// Forgets an id before its time: it may come again as new.
     pub(super) fn release(&mut self, id: &EnvelopeId) {
+        self.passing.remove(id);
         if let Some(entry) = self.entries.get(id) {
             self.by_time.remove(&(entry.time, *id));
             self.forget(id);
@@ -186,7 +201,14 @@ pub(super) fn live_until(time: Timestamp, lifetime: Lifetime, keep: Duration) ->
 /// Hashes ids for the table. Ids are SHA-256 values that a sender can grind; the secret key makes that useless for
 /// aiming at one place of the table. (std's default costs several times as much, on every copy of every envelope.)
 #[derive(Clone, Debug)]
-struct IdHash([u64; 2]);
+pub(super) struct IdHash([u64; 2]);
+
+impl IdHash {
+    /// With a key that nobody else knows.
+    pub(super) fn new(key: [u64; 2]) -> Self {
+        IdHash(key)
+    }
+}
 
 impl BuildHasher for IdHash {
     type Hasher = FoldedHasher;
@@ -197,7 +219,7 @@ impl BuildHasher for IdHash {
 }
 
 #[derive(Debug)]
-struct FoldedHasher {
+pub(super) struct FoldedHasher {
     state: u64,
     key: u64,
 }

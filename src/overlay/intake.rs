@@ -6,12 +6,15 @@
 use crate::envelope::{Envelope, EnvelopeId, Scheme, Verified};
 use crate::identity::NodeId;
 
+use super::asking::{AskedFor, Finished};
 use super::index::{Judgement, live_until};
-use super::output::{CoreEvent, LinkId, Output};
+use super::output::{CoreEvent, LinkId};
 use super::presence::{Content, MEMBER_TITLE, PRESENCE_TITLE};
+use super::relay::Handed;
+use super::settings::Broadcast;
 use super::standing::Offence;
 use super::tickets::{Claim, Copy, Ticket};
-use super::{Core, Now, Presence, Reason, TIME_TOLERANCE};
+use super::{Core, Held, Now, Reason, TIME_TOLERANCE};
 
 /// What is to happen with an offered envelope.
 #[derive(Debug)]
@@ -55,15 +58,36 @@ impl Judged {
     /// Verifies an envelope by the network's rule, and reads what the core needs of it. This is where the time goes:
     /// called without the core.
     pub fn by(scheme: &dyn Scheme, ticket: Ticket, envelope: Envelope) -> Self {
-        let outcome = match scheme.verify(envelope.clone()) {
-            Ok(verified) => {
-                // A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its
-                // own, once, for log, outboxes and member table alike; a large one is most of its buffer anyway.
-                let verified = if verified.size() < SHARES_BUFFER { verified.compact() } else { verified };
-                let content = Content::of(&verified);
+        // A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its
+        // own, once, for log, outboxes and member table alike; a large one is most of its buffer anyway.
+        let own = |verified: Verified<Envelope>| {
+            if verified.size() < SHARES_BUFFER { verified.compact() } else { verified }
+        };
+        Self::with(scheme.verify(envelope.clone()).map(own).ok(), ticket, envelope, Content::of)
+    }
+
+    /// The same for a host whose envelopes lie in buffers of their own already, and which knows another way to read them.
+    pub(crate) fn reading(
+        scheme: &dyn Scheme,
+        ticket: Ticket,
+        envelope: Envelope,
+        read: impl FnOnce(&Verified<Envelope>) -> Content,
+    ) -> Self {
+        Self::with(scheme.verify(envelope.clone()).ok(), ticket, envelope, read)
+    }
+
+    fn with(
+        verified: Option<Verified<Envelope>>,
+        ticket: Ticket,
+        envelope: Envelope,
+        read: impl FnOnce(&Verified<Envelope>) -> Content,
+    ) -> Self {
+        let outcome = match verified {
+            Some(verified) => {
+                let content = read(&verified);
                 Outcome::Good(verified, content)
             }
-            Err(_) => Outcome::Bad(envelope),
+            None => Outcome::Bad(envelope),
         };
         Judged { ticket, outcome }
     }
@@ -84,10 +108,10 @@ impl Judged {
 pub struct Claimed {
     envelope: Verified<Envelope>,
     content: Content,
-    /// The link it came from and those that sent copies meanwhile: nobody of them needs it.
+    /// The link it came from, and those that sent copies meanwhile or announced it: nobody of them needs it.
     holders: Vec<LinkId>,
     /// It came as the answer to a question.
-    asked: bool,
+    asked: Option<AskedFor>,
     vouched: bool,
 }
 
@@ -131,8 +155,11 @@ impl Core {
         }
         self.asking.arrived(&id, link);
         if let Err(reason) = self.wanted(now, &copy.envelope) {
-            if vouched && reason == Reason::Duplicate {
-                self.learn_vouched(now, sender);
+            if reason == Reason::Duplicate {
+                self.has_it(now, &id, link, vouched);
+                if vouched {
+                    self.learn_vouched(now, sender);
+                }
             }
             return self.drop_offer(reason);
         }
@@ -215,15 +242,24 @@ impl Core {
 
     fn claim(&mut self, now: Now, ticket: &Ticket, envelope: Verified<Envelope>, content: Content) -> Option<Claimed> {
         let copies = self.tickets.succeeded(ticket);
-        copies.iter().for_each(|_| self.counts.count(Reason::Duplicate));
-        let asked = self.asking.finished(&envelope.id());
+        for copy in &copies {
+            self.counts.count(Reason::Duplicate);
+            self.has_it(now, &envelope.id(), copy.link, copy.vouched);
+        }
+        let Finished { asked, announcers } = self.asking.finished(&envelope.id());
+        match asked {
+            None if !ticket.vouched => self.came_first(now, ticket.link),
+            Some(AskedFor::News) => self.came_when_asked(now, ticket.link),
+            _ => {}
+        }
         let vouched = ticket.vouched || copies.iter().any(|copy| copy.vouched);
         if let Err(reason) = self.index.has_room_for(&envelope.sender()) {
             self.counts.count(reason);
             return None;
         }
         self.index.claim(&envelope, self.settings.keep);
-        let is_flooded = !(asked || vouched);
+        // What the tree failed to bring is news all the same.
+        let is_flooded = !vouched && asked != Some(AskedFor::Past);
         let in_budget = !is_flooded || self.charge_sender(now, &envelope, &content);
         let admitted = if in_budget { self.admits(&envelope, &content) } else { Err(Reason::Shed) };
         if let Err(reason) = admitted {
@@ -234,7 +270,8 @@ impl Core {
             }
             return None;
         }
-        let holders = std::iter::once(ticket.link).chain(copies.into_iter().map(|copy| copy.link)).collect();
+        let copies = copies.into_iter().map(|copy| copy.link);
+        let holders = std::iter::once(ticket.link).chain(copies).chain(announcers).collect();
         Some(Claimed { envelope, content, holders, asked, vouched })
     }
 
@@ -258,11 +295,21 @@ impl Core {
             let id = envelope.id();
             self.index.judge(&id, Judgement::Accepted);
             self.apply(now, &envelope, content, vouched);
-            if asked {
-                // Others were told of it at the same time, or are still to be: ids are enough.
-                self.queue_have(now, id, &holders);
+            self.holders.add(&envelope, self.own, &holders);
+            self.learnt_of(envelope.time());
+            let is_repair = match asked {
+                None => false,
+                // Those who hang on this node in the tree wait for it too. When there is much of it, it is no message that
+                // was late but a gap that is being filled, and nobody is flooded with that.
+                Some(AskedFor::News) => {
+                    self.settings.broadcast == Broadcast::Flood || !self.tree.asked.take(now.instant)
+                }
+                Some(AskedFor::Past) => true,
+            };
+            if is_repair {
+                self.announce_to_all(now, &envelope, &holders);
             } else {
-                self.relay(envelope, &holders);
+                self.relay(now, envelope, &holders);
             }
         }
     }
@@ -279,24 +326,35 @@ impl Core {
         self.index.release(&claimed.envelope.id());
     }
 
-    /// Publishes an envelope of this node's own that is durable here. Says to how many neighbours it was handed.
-    pub fn publish(&mut self, now: Now, envelope: Verified<Envelope>) -> usize {
+    /// Publishes an envelope of this node's own that is durable here. Says to how many neighbours it goes.
+    pub fn publish(&mut self, now: Now, envelope: Verified<Envelope>) -> Handed {
         self.index.claim(&envelope, self.settings.keep);
         self.index.judge(&envelope.id(), Judgement::Accepted);
         let content = Content::of(&envelope);
         self.apply(now, &envelope, content, false);
-        self.relay(envelope, &[])
+        self.holders.add(&envelope, self.own, &[]);
+        self.learnt_of(envelope.time());
+        self.relay(now, envelope, &[])
     }
 
     /// What the core itself learns from an accepted envelope.
     fn apply(&mut self, now: Now, envelope: &Verified<Envelope>, content: Content, vouched: bool) {
         let sender = envelope.sender();
         let presence = match content {
-            Content::Presence(presence) => Some(*presence),
+            Content::Presence(presence) => Some(presence),
             Content::Leave => None,
             Content::Application | Content::OtherProtocol | Content::Unreadable => return,
         };
-        let changed = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
+        let put = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
+        if !put.is_kept {
+            // Others keep it.
+            self.counts.count(Reason::TableFull);
+            return;
+        }
+        if let Some(displaced) = put.displaced {
+            self.addresses.forget(&displaced);
+        }
+        let changed = put.change;
         if sender != self.own {
             match presence {
                 Some(presence) => self.learn_addresses(now, sender, &presence, vouched),
@@ -310,21 +368,18 @@ impl Core {
     }
 
     fn learn_vouched(&mut self, now: Now, member: NodeId) {
-        if let Some((presence, _)) = self.members.presence(&member) {
-            let presence = Presence { addresses: presence.addresses.clone(), ..Presence::default() };
+        if let Some(presence) = self.members.shared_presence(&member) {
             self.learn_addresses(now, member, &presence, true);
         }
     }
 
-    /// Floods an envelope to all links but those that have it. Says to how many.
-    fn relay(&mut self, envelope: Verified<Envelope>, holders: &[LinkId]) -> usize {
-        let open = self.links.iter().filter(|(_, link)| !link.closing).map(|(id, _)| *id);
-        let to: Vec<LinkId> = open.filter(|link| !holders.contains(link)).collect();
-        let count = to.len();
-        if count > 0 {
-            self.output(Output::Relay { envelope, to });
+    /// A neighbour brought what is known here: it has it.
+    fn has_it(&mut self, now: Now, id: &EnvelopeId, link: LinkId, vouched: bool) {
+        if !vouched {
+            self.came_again(now, link);
         }
-        count
+        self.tree.untold.is_known_to(id, link);
+        self.holders.note(id, link, Held::Announced);
     }
 
     /// Says whether an id was judged, or is being judged now.

@@ -12,6 +12,7 @@ use crate::wire::{GoodbyeCode, WhichPeers};
 use super::core::{Genesis, Timer};
 use super::links::Link;
 use super::output::{CoreEvent, JoinStep, LinkId, Target};
+use super::tree::Push;
 use super::{Core, Instant, Now, Reason};
 
 /// How long one step may take before the next is tried without it.
@@ -118,6 +119,8 @@ impl Core {
                 if let Some(link) = self.links.get_mut(&link) {
                     link.visit_until = Some(until);
                 }
+                // Nobody is to rely on it.
+                self.say(now, link, Push::Lazy);
                 self.timers.set_earlier(Timer::Maintain, until);
             }
             _ => {}

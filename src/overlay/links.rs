@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::envelope::{EnvelopeId, Timestamp};
+use crate::envelope::Timestamp;
 use crate::identity::NodeId;
 use crate::wire::{Frame, Goodbye, GoodbyeCode};
 
@@ -11,9 +11,11 @@ use super::addresses::Trust;
 use super::asking::Served;
 use super::bucket::TokenBucket;
 use super::core::Timer;
+use super::holders::Equal;
 use super::output::{CoreEvent, DialId, Direction, LinkId, Output, Target};
 use super::ranges::{Range, is_countable};
 use super::standing::Offence;
+use super::tree::{Edge, Push};
 use super::{Core, Instant, Now, Reason, TIME_TOLERANCE};
 
 /// PINGs that are answered in one go, and one more in this time.
@@ -41,6 +43,8 @@ pub struct Opening {
     pub time: Timestamp,
     /// Whether it is to take an older link's place.
     pub renew: bool,
+    /// Whether the other node knows EAGER and LAZY.
+    pub tree: bool,
 }
 
 /// A link as the rest of the program sees it.
@@ -58,6 +62,8 @@ pub struct LinkInfo {
     pub opened: Instant,
     /// The last measured round trip.
     pub round_trip: Option<Duration>,
+    /// What goes over it unasked.
+    pub push: Push,
 }
 
 /// What the core knows of a link.
@@ -90,7 +96,8 @@ pub(super) struct Link {
     /// Questions for members that are not answered yet.
     pub(super) awaiting_peers: u8,
     pub(super) served: Served,
-    pub(super) to_announce: Vec<EnvelopeId>,
+    pub(super) edge: Edge,
+    pub(super) equal: Equal,
     pub(super) ping: Option<(u64, Instant)>,
     pub(super) round_trip: Option<Duration>,
     pub(super) pongs: TokenBucket,
@@ -243,7 +250,8 @@ impl Core {
             asked: None,
             awaiting_peers: 0,
             served: Served::default(),
-            to_announce: Vec::new(),
+            edge: Edge::new(opening.tree),
+            equal: Equal::default(),
             ping: None,
             round_trip: None,
             pongs: TokenBucket::new(PONG_BURST, PONG_EVERY, now.instant),
@@ -331,6 +339,7 @@ impl Core {
 
     /// A link's connection is closed, for `reason` unless one of the two nodes had said why.
     pub fn link_closed(&mut self, now: Now, id: LinkId, reason: Reason) {
+        self.edge_lost(id, reason);
         let Some(link) = self.links.remove(&id) else { return };
         self.timers.clear(Timer::Ping(id));
         self.timers.clear(Timer::Contest(id));
@@ -374,6 +383,8 @@ impl Core {
             Frame::Have(ids) => self.have(now, from, ids.iter()),
             Frame::Want(ids) => self.want(now, from, ids.iter()),
             Frame::Absent(ids) => self.absent(now, from, ids.iter()),
+            Frame::Eager => self.told_eager(from),
+            Frame::Lazy => self.told_lazy(now, from),
             _ => {}
         }
     }
@@ -396,6 +407,7 @@ impl Core {
         let Some(link) = self.links.get_mut(&id).filter(|link| !link.closing) else { return };
         (link.closing, link.close_reason) = (true, Some(reason));
         let (peer, direction) = (link.peer, link.direction);
+        self.edge_lost(id, reason);
         self.counts.count(reason);
         self.event(CoreEvent::LinkClosing { link: id, peer, direction, reason });
         self.output(Output::Close { link: id, goodbye, reason });
@@ -427,8 +439,14 @@ impl Core {
             remote: link.remote,
             opened: link.opened,
             round_trip: link.round_trip,
+            push: link.edge.push,
         })
         .collect()
+    }
+
+    /// How many links are open.
+    pub fn link_count(&self) -> usize {
+        self.links.values().filter(|link| !link.closing).count()
     }
 
     /// The open link with a node.

@@ -1,6 +1,9 @@
-//! Who belongs to the network: the newest presence or leave of every member.
+//! Who belongs to the network: the newest presence or leave of every member, or of as many as there is room for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,6 +11,7 @@ use bytes::Bytes;
 use crate::envelope::{Envelope, EnvelopeId, Timestamp, Verified};
 use crate::identity::NodeId;
 
+use super::index::IdHash;
 use super::presence::LinkName;
 use super::{Instant, Presence, Reason, index};
 
@@ -40,35 +44,62 @@ pub struct Member {
 struct Slot {
     envelope: Verified<Envelope>,
     /// `None` for a leave.
-    presence: Option<Presence>,
+    presence: Option<Arc<Presence>>,
     expires: Timestamp,
     /// When this node first heard of it.
     known_since: Instant,
     /// Since when nobody names a link to it.
     unnamed_since: Option<Instant>,
     state: MemberState,
+    /// Its place in the draw; `None` if it was here when there was room for everybody.
+    drawn: Option<u64>,
 }
 
 /// One slot per member, ordered by (time, id): a newer presence or leave takes the older one's place.
+///
+/// A network may have more members than a node has slots. Whoever came while half of them were free keeps its slot: nobody
+/// can push it out with many names. The other half goes by lot, which each node draws its own way: so all members are known
+/// to about as many nodes, and links spread over all of them, whenever they came.
 #[derive(Debug)]
 pub(super) struct Members {
+    own: NodeId,
     slots: BTreeMap<NodeId, Slot>,
     /// Whose slot holds the envelope with this id.
     ids: BTreeMap<EnvelopeId, NodeId>,
     /// How many current presences name a link to the member with this name.
     named: BTreeMap<LinkName, usize>,
+    /// Those whose slots go by lot. The highest lot loses.
+    drawn: BTreeSet<(u64, NodeId)>,
+    lots: IdHash,
     present: usize,
+    gone: usize,
     capacity: usize,
 }
 
+/// What became of a presence or leave.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Put {
+    /// Whether there was a slot for it.
+    pub(super) is_kept: bool,
+    /// The member's new state, if it changed.
+    pub(super) change: Option<MemberState>,
+    /// Who had to make room for it.
+    pub(super) displaced: Option<NodeId>,
+}
+
 impl Members {
-    pub(super) fn new(capacity: usize) -> Self {
+    /// An empty table of the node `own`. `lots` decides whom it keeps where there are too many, and must be secret.
+    pub(super) fn new(capacity: usize, own: NodeId, lots: IdHash) -> Self {
         Members {
+            own,
             slots: BTreeMap::new(),
             ids: BTreeMap::new(),
             named: BTreeMap::new(),
+            drawn: BTreeSet::new(),
+            lots,
             present: 0,
-            capacity: capacity.max(1),
+            gone: 0,
+            capacity: capacity.max(2),
         }
     }
 
@@ -79,50 +110,87 @@ impl Members {
     pub(super) fn admits(&self, envelope: &Envelope) -> Result<(), Reason> {
         match self.slots.get(&envelope.sender()) {
             Some(slot) if order(&slot.envelope) >= order(envelope) => Err(Reason::Superseded),
-            Some(_) => Ok(()),
-            None if self.slots.len() < self.capacity => Ok(()),
-            None if self.slots.values().any(|slot| slot.state == MemberState::Gone) => Ok(()),
-            None => Err(Reason::TableFull),
+            // Whether there is room here or not, others want to hear of it.
+            Some(_) | None => Ok(()),
         }
     }
 
-    /// Puts a presence (or a leave) that [`admits`](Self::admits) let pass into its slot. Says the member's new state, if
-    /// it changed.
+    /// Puts a presence (or a leave) that [`admits`](Self::admits) let pass into its slot, if it has one or gets one.
     pub(super) fn put(
         &mut self,
         envelope: &Verified<Envelope>,
-        presence: Option<Presence>,
+        presence: Option<Arc<Presence>>,
         keep: Duration,
         now: Instant,
-    ) -> Option<MemberState> {
+    ) -> Put {
         let sender = envelope.sender();
-        if self.slots.len() >= self.capacity && !self.slots.contains_key(&sender) {
-            let gone = self.slots.iter().filter(|(_, slot)| slot.state == MemberState::Gone);
-            let oldest = gone.min_by_key(|(_, slot)| slot.envelope.time()).map(|(id, _)| *id);
-            oldest.and_then(|oldest| self.slots.remove(&oldest)).map(|slot| self.ids.remove(&slot.envelope.id()));
+        let old = self.slots.get(&sender).map(|old| (old.state, old.known_since, old.unnamed_since, old.drawn));
+        let mut displaced = None;
+        if old.is_none() && self.is_full() {
+            displaced = self.loser(&sender);
+            if displaced.is_none() {
+                return Put::default();
+            }
         }
-        self.name_links(presence.as_ref(), true);
+        displaced.map(|displaced| self.remove(&displaced));
+        self.name_links(presence.as_deref(), true);
+        let (was, known_since, unnamed_since, drawn) = match old {
+            Some((was, known_since, unnamed_since, drawn)) => (Some(was), known_since, unnamed_since, drawn),
+            None => (None, now, None, self.draw(&sender)),
+        };
+        self.remove(&sender);
+        let state = match (presence.is_some(), was) {
+            (false, _) => MemberState::Gone,
+            // The clock of "unnamed" runs on over a new presence: an isolated node announces itself in vain.
+            (true, Some(MemberState::Unreachable)) => MemberState::Unreachable,
+            (true, _) => MemberState::Present,
+        };
+        let unnamed_since = unnamed_since.filter(|_| state == MemberState::Unreachable);
         let expires = index::live_until(envelope.time(), envelope.lifetime(), keep);
-        let state = if presence.is_some() { MemberState::Present } else { MemberState::Gone };
         let envelope = envelope.clone();
         self.ids.insert(envelope.id(), sender);
-        let known_since = self.slots.get(&sender).map_or(now, |old| old.known_since);
-        let slot = Slot { envelope, presence, expires, known_since, unnamed_since: None, state };
-        let old = self.slots.insert(sender, slot);
-        self.name_links(old.as_ref().and_then(|old| old.presence.as_ref()), false);
-        old.as_ref().map(|old| self.ids.remove(&old.envelope.id()));
-        // The clock of "unnamed" runs on over a new presence: an isolated node announces itself in vain.
-        let was = old.as_ref().map(|old| old.state);
-        if let (Some(slot), Some(old)) = (self.slots.get_mut(&sender), old)
-            && old.state == MemberState::Unreachable
-            && state == MemberState::Present
-        {
-            (slot.unnamed_since, slot.state) = (old.unnamed_since, MemberState::Unreachable);
-        }
-        let is = self.slots.get(&sender).map(|slot| slot.state)?;
-        self.count_change(was, is);
+        drawn.map(|lot| self.drawn.insert((lot, sender)));
+        self.tally(state, 1);
+        self.slots.insert(sender, Slot { envelope, presence, expires, known_since, unnamed_since, state, drawn });
         // Somebody who is first heard of by its leave is no news.
-        (was != Some(is) && !(was.is_none() && is == MemberState::Gone)).then_some(is)
+        let is_news = was != Some(state) && !(was.is_none() && state == MemberState::Gone);
+        Put { is_kept: true, change: is_news.then_some(state), displaced }
+    }
+
+    /// Whether there may be members that this table does not show.
+    pub(super) fn is_full(&self) -> bool {
+        self.slots.len() >= self.capacity
+    }
+
+    /// Who makes room for a newcomer in a full table: whoever left first, or else whoever drew a higher lot.
+    fn loser(&self, newcomer: &NodeId) -> Option<NodeId> {
+        if self.gone > 0 {
+            let gone = self.slots.iter().filter(|(_, slot)| slot.state == MemberState::Gone);
+            return gone.min_by_key(|(_, slot)| slot.envelope.time()).map(|(id, _)| *id);
+        }
+        let (highest, loser) = self.drawn.last()?;
+        (*newcomer == self.own || self.lots.hash_one(newcomer) < *highest).then_some(*loser)
+    }
+
+    /// The lot of a newcomer, if it needs one.
+    fn draw(&self, newcomer: &NodeId) -> Option<u64> {
+        let has_first_half = self.slots.len() - self.drawn.len() < self.capacity.div_ceil(2);
+        (!has_first_half && *newcomer != self.own).then(|| self.lots.hash_one(newcomer))
+    }
+
+    /// Empties a slot.
+    fn remove(&mut self, member: &NodeId) -> Option<MemberState> {
+        let slot = self.slots.remove(member)?;
+        self.ids.remove(&slot.envelope.id());
+        slot.drawn.map(|lot| self.drawn.remove(&(lot, *member)));
+        self.name_links(slot.presence.as_deref(), false);
+        self.tally(slot.state, -1);
+        Some(slot.state)
+    }
+
+    fn tally(&mut self, state: MemberState, by: isize) {
+        let count = if state == MemberState::Gone { &mut self.gone } else { &mut self.present };
+        *count = count.saturating_add_signed(by);
     }
 
     /// Looks again at everybody's state: who ran out, who is not named by anybody. `linked` says whom this node itself is
@@ -150,26 +218,16 @@ impl Members {
                 _ => MemberState::Present,
             };
             if state != slot.state {
-                changes.push((*id, slot.state, state));
+                changes.push((*id, state));
                 slot.state = state;
             }
         }
         for id in dead {
-            if let Some(slot) = self.slots.remove(&id) {
-                self.ids.remove(&slot.envelope.id());
-                self.name_links(slot.presence.as_ref(), false);
-                self.count_forgotten(slot.state);
-                if slot.state != MemberState::Gone {
-                    changes.push((id, slot.state, MemberState::Gone));
-                }
+            if self.remove(&id).is_some_and(|was| was != MemberState::Gone) {
+                changes.push((id, MemberState::Gone));
             }
         }
-        for (_, was, is) in &changes {
-            if *is != MemberState::Gone {
-                self.count_change(Some(*was), *is);
-            }
-        }
-        changes.into_iter().map(|(id, _, state)| (id, state)).collect()
+        changes
     }
 
     /// What is known of a member's whereabouts.
@@ -180,7 +238,17 @@ impl Members {
     /// The newest presence of a member that has not left.
     pub(super) fn presence(&self, id: &NodeId) -> Option<(&Presence, &Verified<Envelope>)> {
         let slot = self.slots.get(id)?;
-        Some((slot.presence.as_ref()?, &slot.envelope))
+        Some((slot.presence.as_deref()?, &slot.envelope))
+    }
+
+    /// The same, to be kept for a while.
+    pub(super) fn shared_presence(&self, id: &NodeId) -> Option<Arc<Presence>> {
+        self.slots.get(id)?.presence.clone()
+    }
+
+    /// Where members claim to be.
+    pub(super) fn claims(&self) -> impl Iterator<Item = (&NodeId, &[SocketAddr])> {
+        self.slots.iter().filter_map(|(id, slot)| Some((id, &slot.presence.as_ref()?.addresses[..])))
     }
 
     /// Whether this node heard of a member before `moment`.
@@ -228,7 +296,7 @@ impl Members {
     /// Everybody who announced itself and is not gone.
     pub(super) fn iter(&self) -> impl Iterator<Item = Member> + '_ {
         self.slots.iter().filter(|(_, slot)| slot.state != MemberState::Gone).filter_map(|(id, slot)| {
-            let presence = slot.presence.clone()?;
+            let presence = Presence::clone(slot.presence.as_ref()?);
             Some(Member { id: *id, state: slot.state, announced: slot.envelope.time(), presence })
         })
     }
@@ -236,16 +304,6 @@ impl Members {
     /// How many members are present or unreachable.
     pub(super) fn count(&self) -> usize {
         self.present
-    }
-
-    fn count_change(&mut self, was: Option<MemberState>, is: MemberState) {
-        let counts = |state| state != MemberState::Gone;
-        self.present += usize::from(counts(is));
-        self.present -= usize::from(was.is_some_and(counts));
-    }
-
-    fn count_forgotten(&mut self, was: MemberState) {
-        self.present -= usize::from(was != MemberState::Gone);
     }
 
     fn name_links(&mut self, presence: Option<&Presence>, named: bool) {
@@ -267,96 +325,4 @@ fn order(envelope: &Envelope) -> (Timestamp, EnvelopeId) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::Now;
-    use super::super::presence::{LEAVE_TITLE, PRESENCE_TITLE};
-    use super::*;
-    use crate::envelope::{Draft, Lifetime, Open, Scheme};
-    use crate::identity::NetworkHash;
-
-    const KEEP: Duration = Duration::from_secs(3600);
-
-    fn id(n: u8) -> NodeId {
-        NodeId::from_bytes([n; 32])
-    }
-
-    fn wall(second: u64) -> Timestamp {
-        Timestamp::from_micros((1_000_000 + second) * 1_000_000).unwrap()
-    }
-
-    fn now(second: u64) -> Now {
-        Now { instant: Instant::at(Duration::from_secs(second)), wall: wall(second) }
-    }
-
-    fn announce(
-        members: &mut Members,
-        n: u8,
-        second: u64,
-        links: Option<&[u8]>,
-    ) -> Result<Option<MemberState>, Reason> {
-        let scheme = Open::new(NetworkHash::plain(&"t".parse().unwrap()), id(n));
-        let presence = links.map(|links| Presence {
-            links: Some(links.iter().map(|n| LinkName::from(&id(*n))).collect()),
-            ..Presence::default()
-        });
-        let title = if links.is_some() { PRESENCE_TITLE } else { LEAVE_TITLE }.parse().unwrap();
-        let message = presence.as_ref().map(Presence::encode).unwrap_or_default().into();
-        let draft = Draft { title, message, time: wall(second), lifetime: Lifetime::secs(600) };
-        let envelope = scheme.publish(&draft).unwrap();
-        members.admits(&envelope)?;
-        Ok(members.put(&envelope, presence, KEEP, now(second).instant))
-    }
-
-    #[test]
-    fn the_newest_word_of_a_member_stands_whatever_the_order_of_arrival() {
-        let mut members = Members::new(10);
-        assert_eq!(announce(&mut members, 1, 5, Some(&[])), Ok(Some(MemberState::Present)));
-        assert_eq!(announce(&mut members, 1, 5, Some(&[])), Err(Reason::Superseded));
-        assert_eq!(announce(&mut members, 1, 4, None), Err(Reason::Superseded));
-        assert_eq!(announce(&mut members, 1, 6, None), Ok(Some(MemberState::Gone)));
-        assert_eq!(announce(&mut members, 1, 5, Some(&[])), Err(Reason::Superseded), "a replay after a leave");
-        assert_eq!((members.count(), members.iter().count()), (0, 0));
-        assert_eq!(announce(&mut members, 1, 7, Some(&[])), Ok(Some(MemberState::Present)));
-        assert_eq!(announce(&mut members, 2, 7, None), Ok(None), "a stranger's leave is no news");
-        assert_eq!(members.count(), 1);
-    }
-
-    #[test]
-    fn a_member_nobody_names_becomes_unreachable_and_comes_back() {
-        let mut members = Members::new(10);
-        announce(&mut members, 1, 0, Some(&[2])).unwrap();
-        announce(&mut members, 2, 0, Some(&[1])).unwrap();
-        let after = Some(Duration::from_secs(3));
-        assert_eq!(members.review(now(0), after, |_| false), []);
-        announce(&mut members, 1, 1, Some(&[])).unwrap();
-        assert_eq!(members.review(now(1), after, |_| false), []);
-        assert_eq!(members.review(now(3), after, |_| false), []);
-        assert_eq!(members.review(now(4), after, |_| false), [(id(2), MemberState::Unreachable)]);
-        assert_eq!(announce(&mut members, 2, 5, Some(&[])), Ok(None), "its own word does not make it reachable");
-        assert_eq!(
-            members.review(now(5), after, |member| *member == id(2)).first(),
-            Some(&(id(2), MemberState::Present))
-        );
-        assert_eq!(members.count(), 2);
-    }
-
-    #[test]
-    fn a_presence_runs_out() {
-        let mut members = Members::new(10);
-        announce(&mut members, 1, 0, Some(&[1])).unwrap();
-        assert_eq!(members.review(now(600), None, |_| false), []);
-        assert_eq!(members.review(now(601), None, |_| false), [(id(1), MemberState::Gone)]);
-        assert_eq!((members.count(), members.slots.len(), members.ids.len(), members.named.len()), (0, 0, 0, 0));
-    }
-
-    #[test]
-    fn a_full_table_takes_strangers_in_the_place_of_those_who_left_only() {
-        let mut members = Members::new(2);
-        announce(&mut members, 1, 0, Some(&[])).unwrap();
-        announce(&mut members, 2, 0, Some(&[])).unwrap();
-        assert_eq!(announce(&mut members, 3, 1, Some(&[])), Err(Reason::TableFull));
-        announce(&mut members, 2, 2, None).unwrap();
-        assert_eq!(announce(&mut members, 3, 3, Some(&[])), Ok(Some(MemberState::Present)));
-        assert_eq!((members.count(), members.slots.len(), members.ids.len()), (2, 2, 2));
-    }
-}
+mod tests;

@@ -41,11 +41,21 @@ struct Candidates<'a> {
     /// Ranges that are being dialled, where ranges are limited.
     dialled: BTreeSet<Range>,
     standing: &'a Standing,
+    /// Whether this node is out where only public addresses lead anywhere.
+    is_out_there: bool,
     since: Instant,
     now: Instant,
 }
 
 impl Wanted for Candidates<'_> {
+    fn claims(&self) -> impl Iterator<Item = (&NodeId, &[SocketAddr])> {
+        self.members.claims()
+    }
+
+    fn is_worth_hearing(&self, address: &SocketAddr) -> bool {
+        is_worth_hearing(address, self.is_out_there)
+    }
+
     fn may_be_dialled(&self, member: &NodeId) -> bool {
         let known = self.members.known_before(member, self.since);
         member != self.own && !known && !self.busy.contains(member) && !self.standing.is_barred(member, self.now)
@@ -67,6 +77,12 @@ impl Wanted for Candidates<'_> {
     fn is_alone(&self) -> bool {
         self.is_alone
     }
+}
+
+/// Whether it makes sense to be told an address by somebody else. Seen from out there, one that is not public is some other
+/// machine, or this one.
+fn is_worth_hearing(address: &SocketAddr, is_out_there: bool) -> bool {
+    if is_out_there { is_public(address) } else { is_dialable(address) }
 }
 
 impl Core {
@@ -130,9 +146,10 @@ impl Core {
     /// The same among those of whom this node first heard at `since` or later.
     pub(super) fn choose_newer(&mut self, now: Now, since: Instant) -> Option<Target> {
         let (busy, dialled, is_alone) = (self.busy(), self.dialled_ranges(), self.is_alone());
+        let (is_out_there, now) = (self.is_out_there(), now.instant);
         let Core { own, settings, members, standing, .. } = self;
-        let wanted = Candidates { own, busy, dialled, is_alone, settings, members, standing, since, now: now.instant };
-        let chosen = self.addresses.choose(now.instant, settings, &mut self.rng, &wanted);
+        let wanted = Candidates { own, busy, dialled, is_alone, settings, members, standing, is_out_there, since, now };
+        let chosen = self.addresses.choose(now, settings, &mut self.rng, &wanted);
         chosen.map(|(id, address)| Target::Member { id, address })
     }
 
@@ -188,10 +205,12 @@ impl Core {
     /// How many links the neighbour has above its target, as far as it says; `None` if it cannot do without this one.
     fn surplus(&self, now: Now, id: LinkId) -> Option<usize> {
         let link = self.links.get(&id)?;
-        let is_old = now.instant.since(link.opened) >= SHED_AFTER && !self.was_used(now, id);
-        let old_enough = link.direction == Direction::Inbound && is_old;
+        let is_young = now.instant.since(link.opened) < SHED_AFTER;
+        if link.direction != Direction::Inbound || is_young || self.was_used(now, id) {
+            return None;
+        }
         let links = self.members.published_links(&link.peer).unwrap_or(self.settings.target_links);
-        (old_enough && links > LINKS_WITHOUT).then(|| links.saturating_sub(self.settings.target_links))
+        (links > LINKS_WITHOUT).then(|| links.saturating_sub(self.settings.target_links))
     }
 
     fn schedule_maintenance(&mut self, now: Now) {
@@ -202,11 +221,11 @@ impl Core {
         }
         if (self.join.may_spread() || self.seeks_in_vain()) && self.lacks_links() && self.own_dials() < DIALS_AT_ONCE {
             let (busy, dialled, is_alone) = (self.busy(), self.dialled_ranges(), self.is_alone());
+            let (is_out_there, since, now) = (self.is_out_there(), Instant::default(), now.instant);
             let Core { own, settings, members, standing, .. } = self;
-            let since = Instant::default();
             let wanted =
-                Candidates { own, busy, dialled, is_alone, settings, members, standing, since, now: now.instant };
-            self.addresses.next_try(now.instant, settings, &wanted).map(&mut at_latest);
+                Candidates { own, busy, dialled, is_alone, settings, members, standing, is_out_there, since, now };
+            self.addresses.next_try(now, settings, &wanted).map(&mut at_latest);
         }
         if let Some(next) = next {
             // Never at once: whatever is due now was tried just before.
@@ -273,13 +292,23 @@ impl Core {
         self.output(Output::Announce { presence, lifetime: self.presence_lifetime });
     }
 
+    /// Whether this node is reached at a public address.
+    fn is_out_there(&self) -> bool {
+        self.own_addresses.iter().any(is_public)
+    }
+
+    /// Where a member claims to be, as far as that makes sense from here.
+    pub(super) fn claims(&self, member: &NodeId) -> impl Iterator<Item = SocketAddr> + '_ {
+        let is_out_there = self.is_out_there();
+        let claimed = self.members.presence(member).into_iter().flat_map(|(presence, _)| presence.addresses.iter());
+        claimed.copied().filter(move |address| is_worth_hearing(address, is_out_there))
+    }
+
     /// Learns where a member says it is. `vouched`: a neighbour stands for it.
     pub(super) fn learn_addresses(&mut self, now: Now, member: NodeId, presence: &Presence, vouched: bool) {
         let trust = if vouched { Trust::Vouched } else { Trust::Hint };
-        // Seen from out there, such an address is some other machine, or this one.
-        let is_out_there = self.own_addresses.iter().any(is_public);
-        let worth = |address: &&SocketAddr| if is_out_there { is_public(address) } else { is_dialable(address) };
-        for address in presence.addresses.iter().filter(worth) {
+        let is_out_there = self.is_out_there();
+        for address in presence.addresses.iter().filter(|address| is_worth_hearing(address, is_out_there)) {
             self.addresses.learn(member, *address, trust, now.instant);
         }
     }

@@ -48,7 +48,7 @@ impl Core {
         if self.is_dialled(peer) {
             return Reach::Dialling;
         }
-        let addresses = self.addresses.routes(peer, &self.settings, now.instant);
+        let addresses = self.addresses.routes(peer, self.claims(peer), &self.settings, now.instant);
         let is_member = self.members.state(peer).is_some_and(|state| state != MemberState::Gone);
         if addresses.is_empty() && !is_member { Reach::Unknown } else { Reach::At(addresses) }
     }
@@ -75,7 +75,7 @@ impl Core {
         if open + dialled >= ON_DEMAND {
             return Err(Reason::Full);
         }
-        self.addresses.dialled(&peer, &address, &self.settings, now.instant);
+        self.addresses.dialled(peer, address, &self.settings, now.instant);
         Ok(self.enter_dial(Target::OnDemand { id: peer, address }))
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -128,7 +129,7 @@ pub enum Content {
     /// For the applications.
     Application,
     /// A member announces itself.
-    Presence(Box<Presence>),
+    Presence(Arc<Presence>),
     /// A member leaves.
     Leave,
     /// A title of the protocol that this version does nothing with: kept and relayed.
@@ -142,7 +143,7 @@ impl Content {
     pub fn of(envelope: &Verified<Envelope>) -> Self {
         match envelope.title() {
             PRESENCE_TITLE => match Presence::decode(&envelope.message()) {
-                Ok(presence) => Content::Presence(Box::new(presence)),
+                Ok(presence) => Content::Presence(Arc::new(presence)),
                 Err(_) => Content::Unreadable,
             },
             LEAVE_TITLE if envelope.message().is_empty() => Content::Leave,

@@ -2,6 +2,38 @@
 
 use std::time::Duration;
 
+/// Whether broadcasts flood, or follow a tree.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Broadcast {
+    /// Every broadcast over every link: as many copies as there are links, and no link whose loss is noticed. For studies,
+    /// and for a handful of nodes.
+    Flood,
+    /// Links that bring what others bring sooner are pruned, whatever the number of links.
+    Tree,
+    /// The tree, while this node has more than three links.
+    #[default]
+    Auto,
+}
+
+impl Broadcast {
+    /// All of them.
+    pub const ALL: [Broadcast; 3] = [Broadcast::Flood, Broadcast::Tree, Broadcast::Auto];
+
+    /// How it is written: `flood`, `tree` or `auto`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Broadcast::Flood => "flood",
+            Broadcast::Tree => "tree",
+            Broadcast::Auto => "auto",
+        }
+    }
+
+    /// The one that is written like this.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Broadcast::ALL.into_iter().find(|broadcast| broadcast.as_str() == name)
+    }
+}
+
 /// How this node keeps itself connected. Begin with a preset and change as little as possible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -13,6 +45,8 @@ pub struct Settings {
     /// How many links others may open to this node. Raise it on a node that introduces many at once (a genesis node:
     /// 256); everyone else needs no more than 32.
     pub inbound_links: usize,
+    /// How broadcasts travel. Nodes may differ in it; each prunes its own links only.
+    pub broadcast: Broadcast,
     /// A link that was silent this long is asked for a sign of life.
     pub ping_after: Duration,
     /// A link that was silent this long is closed. At least twice `ping_after`.
@@ -65,6 +99,7 @@ impl Settings {
             target_links: 8,
             max_links: 12,
             inbound_links: 256,
+            broadcast: Broadcast::Auto,
             ping_after: Duration::from_secs(4),
             dead_after: Duration::from_secs(10),
             announce_every: Duration::from_secs(1),

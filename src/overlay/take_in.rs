@@ -42,6 +42,21 @@ pub fn take_in<C: CoreAccess + ?Sized>(
     core: &C,
     scheme: &dyn Scheme,
     now: impl Fn() -> Now,
+    append: impl FnMut(&Verified<Envelope>) -> bool,
+    link: LinkId,
+    vouched: bool,
+    envelopes: Vec<Envelope>,
+) {
+    let judge = |ticket, envelope| Judged::by(scheme, ticket, envelope);
+    take_in_by(core, judge, now, append, link, vouched, envelopes);
+}
+
+/// The same with an own way to judge, for a host of many nodes: what it gets from them need neither be copied nor read
+/// once more for each.
+pub(crate) fn take_in_by<C: CoreAccess + ?Sized>(
+    core: &C,
+    judge: impl Fn(Ticket, Envelope) -> Judged,
+    now: impl Fn() -> Now,
     mut append: impl FnMut(&Verified<Envelope>) -> bool,
     link: LinkId,
     vouched: bool,
@@ -52,7 +67,7 @@ pub fn take_in<C: CoreAccess + ?Sized>(
     let mut judged = Vec::new();
     loop {
         while let Some((ticket, envelope)) = waiting.pop_front() {
-            judged.push(Judged::by(scheme, ticket, envelope));
+            judged.push(judge(ticket, envelope));
             // The core hears of a bad one at once: it may be the last that this link is allowed.
             if judged.last().is_some_and(|judged| !judged.is_good()) {
                 break;

@@ -24,24 +24,36 @@ impl fmt::Debug for RunDigest {
     }
 }
 
+/// How many bytes are collected before they are hashed.
+const COLLECT: usize = 8 << 10;
+
 /// The digest of a run that goes on.
 #[derive(Debug, Default)]
-pub(super) struct Rolling(Sha256);
+pub(super) struct Rolling {
+    hash: Sha256,
+    collected: Vec<u8>,
+}
 
 impl Rolling {
-    /// Notes that something happened. `about` is preceded by its length, so that no two histories read the same.
+    /// Notes that something happened. Both texts are preceded by their lengths, so that no two histories read the same.
     pub(super) fn note(&mut self, at: Instant, node: usize, what: &str, about: &[u8]) {
-        self.0.update(at.since_start().as_nanos().to_be_bytes());
-        self.0.update((node as u64).to_be_bytes());
+        let collected = &mut self.collected;
+        // Nanoseconds in 64 bits are 584 years.
+        collected.extend_from_slice(&(at.since_start().as_nanos() as u64).to_be_bytes());
+        collected.extend_from_slice(&(node as u32).to_be_bytes());
         for part in [what.as_bytes(), about] {
-            self.0.update((part.len() as u64).to_be_bytes());
-            self.0.update(part);
+            collected.extend_from_slice(&(part.len() as u32).to_be_bytes());
+            collected.extend_from_slice(part);
+        }
+        if collected.len() >= COLLECT {
+            self.hash.update(&*collected);
+            collected.clear();
         }
     }
 
     /// The digest so far.
     pub(super) fn so_far(&self) -> RunDigest {
-        RunDigest(self.0.clone().finalize().into())
+        RunDigest(self.hash.clone().chain_update(&self.collected).finalize().into())
     }
 }
 

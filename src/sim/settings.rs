@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::overlay;
 
+use super::Conditions;
+
 /// What a simulation begins with. Equal settings give equal runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -11,6 +13,8 @@ pub struct Settings {
     pub nodes: usize,
     /// How many of them, from 0 on, are genesis nodes: known to every node from the start, and open to 256 links.
     pub genesis: usize,
+    /// How many of them, from the last on, are not there yet: they start with [`restart`](super::Simulation::restart).
+    pub later: usize,
     /// What everything random comes from: identities, latencies, the cores' choices.
     pub seed: u64,
     /// How envelopes are made and judged. Signatures cost real time; beyond some hundreds of nodes choose `Open`.
@@ -21,6 +25,8 @@ pub struct Settings {
     pub start_spread: Duration,
     /// The shortest and the longest time a frame takes over a link; each link draws its own once.
     pub latency: (Duration, Duration),
+    /// What is wrong with the network; by default nothing.
+    pub conditions: Conditions,
 }
 
 /// Which of the two schemes the nodes use.
@@ -38,11 +44,13 @@ impl Default for Settings {
         Settings {
             nodes: 10,
             genesis: 1,
+            later: 0,
             seed: 0,
             scheme: SchemeKind::Open,
             overlay: overlay::Settings::local(),
             start_spread: Duration::ZERO,
             latency: (Duration::from_millis(1), Duration::from_millis(20)),
+            conditions: Conditions::default(),
         }
     }
 }

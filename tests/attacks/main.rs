@@ -11,6 +11,7 @@ mod records;
 mod replay;
 mod requests;
 mod stage;
+mod tree;
 
 #[allow(dead_code, reason = "the tests in tests/it use the rest of it")]
 #[path = "../it/link/forgeries.rs"]

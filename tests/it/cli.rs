@@ -74,7 +74,7 @@ fn wrong_usage_ends_with_status_2_and_says_what_is_right() {
 fn help_and_version_are_no_errors() {
     let place = Place::new();
     assert!(place.done("--version").starts_with("sealnet "));
-    for command in ["keygen", "id", "init", "check", "run", "verify", "devnet", "completions"] {
+    for command in ["keygen", "id", "init", "check", "run", "verify", "devnet", "simulate", "completions"] {
         let help = place.done(&format!("help {command}"));
         assert!(help.contains("Examples:") && help.contains(&format!("sealnet {command}")), "{help}");
     }

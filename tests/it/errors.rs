@@ -172,6 +172,9 @@ fn usage() {
             "verify message.json",
             "devnet --nodes 0",
             "devnet --exit",
+            "simulate --loss 1.5",
+            "simulate --senders 0",
+            "simulate --partition 60",
             "completions tcsh",
             "--log loud id",
         ],
@@ -275,7 +278,7 @@ async fn with_plain_a_secure_configuration_starts_the_plain_network_and_says_so(
 #[test]
 fn help() {
     let place = place();
-    let commands = ["", "keygen", "id", "init", "check", "run", "verify", "devnet", "completions"];
+    let commands = ["", "keygen", "id", "init", "check", "run", "verify", "devnet", "simulate", "completions"];
     let commands: Vec<_> = commands.iter().map(|command| format!("help {command}").trim_end().to_owned()).collect();
     let transcript = Transcript::of(&place, &commands.iter().map(String::as_str).collect::<Vec<_>>());
     for line in transcript.0.lines() {

@@ -9,6 +9,7 @@ use super::super::{escape, log};
 use super::show::{short, way};
 use crate::identity::{NodeAddress, NodeId};
 use crate::node::Node;
+use crate::overlay::Push;
 
 /// What a typed line asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -141,8 +142,8 @@ impl Command {
             Command::Nothing | Command::Stop => {}
             Command::Say(text) => match node.broadcast(title, text).await {
                 // It is shown when it comes back from the log, like everybody's.
-                Ok(receipt) if receipt.neighbours > 0 || node.members().len() == 1 => {}
-                Ok(_) => replies.say("no link at the moment: it is kept, and told to whoever links next").await,
+                Ok(receipt) if receipt.neighbours > 0 => {}
+                Ok(receipt) => replies.say(receipt).await,
                 Err(error) => replies.say(error).await,
             },
             Command::To(id, text) => match find(node, &id) {
@@ -234,7 +235,11 @@ fn links(node: &Node, width: usize) -> String {
     let (links, mut text) = (node.links(), String::new());
     for link in &links {
         let round_trip = link.round_trip.map_or_else(|| "not measured".to_owned(), |time| format!("{time:.1?}"));
-        let rest = format!("{:<8}  {:<21}  {round_trip}", way(link.direction), link.remote);
+        let push = match link.push {
+            Push::Eager => "eager",
+            Push::Lazy => "lazy",
+        };
+        let rest = format!("{:<8}  {:<21}  {push:<5}  {round_trip}", way(link.direction), link.remote);
         let _ = writeln!(text, "{}  {rest}", short(&link.peer, width.saturating_sub(rest.chars().count() + 2)));
     }
     text + &count(links.len(), "link")

@@ -192,7 +192,7 @@ proptest! {
         let mut lane = BulkLane::default();
         let mut seen: BTreeMap<TransferId, Seen> = BTreeMap::new();
         let mut next = 1;
-        let mut check = |lane: &mut BulkLane, seen: &mut BTreeMap<TransferId, Seen>| {
+        let check = |lane: &mut BulkLane, seen: &mut BTreeMap<TransferId, Seen>| {
             let Some(frame) = lane.next() else { return false };
             let (number, len, last) = piece(&frame);
             let is_request = matches!(frame, Frame::Request(_));

@@ -2,27 +2,6 @@
 
 use super::*;
 
-fn have(ids: &[EnvelopeId]) -> Frame {
-    Frame::Have(ids.iter().copied().collect())
-}
-
-fn want(ids: &[EnvelopeId]) -> Frame {
-    Frame::Want(ids.iter().copied().collect())
-}
-
-fn some_id(n: u32) -> EnvelopeId {
-    let mut bytes = [0; 32];
-    bytes[..4].copy_from_slice(&n.to_be_bytes());
-    EnvelopeId::from_bytes(bytes)
-}
-
-/// Links that are no longer fresh: they do not tell what they had before any more.
-fn settled(node: &mut Alone, peers: std::ops::RangeInclusive<u8>) -> Vec<LinkId> {
-    let links = peers.map(|peer| node.linked(peer)).collect();
-    node.millis += 2_100;
-    links
-}
-
 fn questions(asked: &[(u64, Output)]) -> Vec<(u64, LinkId)> {
     let asked =
         asked.iter().flat_map(|(at, output)| wants(std::slice::from_ref(output)).into_iter().map(|w| (*at, w.0)));
@@ -71,23 +50,34 @@ fn what_the_flood_brings_is_not_asked_for() {
 }
 
 #[test]
-fn what_was_asked_for_is_announced_to_the_others_and_not_pushed() {
+fn those_who_keep_their_promises_are_asked_first() {
     let mut node = Alone::new();
-    let links = settled(&mut node, 1..=2);
+    let links = settled(&mut node, 1..=3);
+    let (liar, honest) = (links[0], links[1]);
+    let first = [said(9, "t", "1", 0), said(9, "t", "2", 0)];
+    for (round, message) in first.iter().enumerate() {
+        for link in [liar, honest] {
+            node.frame(link, have(&[message.id()]));
+        }
+        let (wait, expected): (u64, &[LinkId]) = if round == 0 { (550, &[liar, honest]) } else { (150, &[honest]) };
+        let asked = questions(&node.wait(wait));
+        assert_eq!(asked.iter().map(|asked| asked.1).collect::<Vec<_>>(), expected, "round {round}");
+        node.brings(honest, message);
+    }
+}
+
+#[test]
+fn many_announcers_that_break_their_promises_leave_room_for_one_that_keeps_them() {
+    let mut node = Alone::new();
+    let links = settled(&mut node, 1..=9);
+    let (liars, honest) = (&links[..8], links[8]);
+    liars.iter().for_each(|liar| drop(node.frame(*liar, have(&[some_id(1)]))));
+    assert_eq!(questions(&node.wait(4_000)).len(), 8, "each is believed once");
     let message = said(9, "t", "hello", 0);
-    node.frame(links[0], have(&[message.id()]));
-    node.wait(100);
-    node.take_in(links[0], &message);
-    assert!(relayed(&node.outputs()).is_empty());
-    let told: Vec<LinkId> = node
-        .wait(50)
-        .into_iter()
-        .filter_map(|(_, output)| match output {
-            Output::Send { link, frame: Frame::Have(_) } => Some(link),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(told, [links[1]]);
+    for link in liars.iter().chain([&honest]) {
+        node.frame(*link, have(&[message.id()]));
+    }
+    assert_eq!(questions(&node.wait(150)), [(100, honest)]);
 }
 
 #[test]

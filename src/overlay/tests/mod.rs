@@ -3,10 +3,12 @@
 mod asking;
 mod blame;
 mod budgets;
+mod holders;
 mod links;
 mod members;
 mod on_demand;
 mod tickets;
+mod tree;
 mod verdicts;
 
 use std::collections::BTreeMap;
@@ -93,6 +95,12 @@ impl Alone {
         now(self.millis)
     }
 
+    /// Takes an envelope all the way, and asks for what it causes.
+    fn brings(&mut self, link: LinkId, envelope: &Envelope) -> Vec<Output> {
+        self.take_in(link, envelope);
+        self.outputs()
+    }
+
     fn outputs(&mut self) -> Vec<Output> {
         self.core.take_outputs()
     }
@@ -122,6 +130,7 @@ impl Alone {
             listen: vec![address(peer)],
             time: self.now().wall,
             renew: false,
+            tree: true,
         }
     }
 
@@ -199,6 +208,46 @@ fn relayed(outputs: &[Output]) -> Vec<(EnvelopeId, Vec<LinkId>)> {
         _ => None,
     };
     outputs.iter().filter_map(relay).collect()
+}
+
+/// Which links were told EAGER or LAZY.
+fn pushes(outputs: &[Output]) -> Vec<(LinkId, Push)> {
+    let push = |output: &Output| match output {
+        Output::Send { link, frame: Frame::Eager } => Some((*link, Push::Eager)),
+        Output::Send { link, frame: Frame::Lazy } => Some((*link, Push::Lazy)),
+        _ => None,
+    };
+    outputs.iter().filter_map(push).collect()
+}
+
+/// Which ids were announced, and to whom.
+fn haves(outputs: &[Output]) -> Vec<(LinkId, Vec<EnvelopeId>)> {
+    let have = |output: &Output| match output {
+        Output::Send { link, frame: Frame::Have(ids) } => Some((*link, ids.iter().collect())),
+        _ => None,
+    };
+    outputs.iter().filter_map(have).collect()
+}
+
+fn have(ids: &[EnvelopeId]) -> Frame {
+    Frame::Have(ids.iter().copied().collect())
+}
+
+fn want(ids: &[EnvelopeId]) -> Frame {
+    Frame::Want(ids.iter().copied().collect())
+}
+
+fn some_id(n: u32) -> EnvelopeId {
+    let mut bytes = [0; 32];
+    bytes[..4].copy_from_slice(&n.to_be_bytes());
+    EnvelopeId::from_bytes(bytes)
+}
+
+/// Links that are no longer fresh: they do not tell what they had before any more.
+fn settled(node: &mut Alone, peers: std::ops::RangeInclusive<u8>) -> Vec<LinkId> {
+    let links = peers.map(|peer| node.linked(peer)).collect();
+    node.wait(2_100);
+    links
 }
 
 fn events(outputs: Vec<Output>) -> Vec<CoreEvent> {

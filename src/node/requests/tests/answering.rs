@@ -187,7 +187,7 @@ async fn what_nobody_moves_is_dropped_after_half_a_minute() {
     served.next().await.unwrap().reply(zeros(2 << 20));
     node.arrives(first(3, "t", true, "")).unwrap();
     let waiting = served.next().await.unwrap();
-    assert_eq!(node.sent().len(), (1 << 20_usize).div_ceil(crate::wire::Response::ROOM));
+    assert_eq!(node.sent().len(), (1_usize << 20).div_ceil(crate::wire::Response::ROOM));
     for _ in 0..29 {
         node.link.drop_stalled(tokio::time::Instant::now());
         assert_eq!(node.refusals(), []);

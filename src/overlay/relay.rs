@@ -1,0 +1,139 @@
+//! To whom a broadcast goes: contents at once, ids a moment later, several together.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::envelope::{Envelope, EnvelopeId, Verified};
+use crate::wire::{Frame, Kind};
+
+use super::core::Timer;
+use super::output::{LinkId, Output};
+use super::tree::Push;
+use super::{Core, Held, Instant, Now};
+
+/// How long ids are collected before they are announced together.
+const COLLECT: Duration = Duration::from_millis(50);
+/// What is said for the moment only is held this long for neighbours that were told its id, and at most so much of it.
+const MOMENT: Duration = Duration::from_secs(10);
+const MOMENTS_BYTES: usize = 4 << 20;
+
+/// To how many neighbours a broadcast went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// So many were sent it.
+    pub contents: usize,
+    /// So many others are told its id, and ask for it if nobody else brings it.
+    pub ids: usize,
+}
+
+/// Ids that are about to be announced, and to whom.
+#[derive(Debug, Default)]
+pub(super) struct Untold(BTreeMap<EnvelopeId, Vec<LinkId>>);
+
+impl Untold {
+    /// A neighbour has it: it need not be told.
+    pub(super) fn is_known_to(&mut self, id: &EnvelopeId, link: LinkId) {
+        if let Some(links) = self.0.get_mut(id) {
+            links.retain(|other| *other != link);
+        }
+    }
+}
+
+/// What was said for the moment only: the log does not serve it, but a neighbour on a lazy link must be able to get it.
+#[derive(Debug, Default)]
+pub(super) struct Moments {
+    by_id: BTreeMap<EnvelopeId, Verified<Envelope>>,
+    order: VecDeque<(Instant, EnvelopeId)>,
+    bytes: usize,
+}
+
+impl Moments {
+    fn put(&mut self, now: Instant, envelope: &Verified<Envelope>) {
+        if self.by_id.contains_key(&envelope.id()) {
+            return;
+        }
+        self.order.push_back((now, envelope.id()));
+        self.bytes += envelope.size();
+        self.by_id.insert(envelope.id(), envelope.clone());
+        self.expire(now);
+    }
+
+    /// Drops what is too old or too much.
+    pub(super) fn expire(&mut self, now: Instant) {
+        while let Some((at, id)) = self.order.front().copied() {
+            if now.since(at) < MOMENT && self.bytes <= MOMENTS_BYTES {
+                return;
+            }
+            self.order.pop_front();
+            if let Some(envelope) = self.by_id.remove(&id) {
+                self.bytes -= envelope.size();
+            }
+        }
+    }
+
+    pub(super) fn get(&self, id: &EnvelopeId) -> Option<&Verified<Envelope>> {
+        self.by_id.get(id)
+    }
+}
+
+impl Core {
+    /// Sends an envelope over the eager links and announces it on the lazy ones, but not to those who have it.
+    pub(super) fn relay(&mut self, now: Now, envelope: Verified<Envelope>, holders: &[LinkId]) -> Handed {
+        let others = self.links.iter().filter(|(id, link)| !link.closing && !holders.contains(id));
+        let (mut eager, mut lazy) = (Vec::new(), Vec::new());
+        for (id, link) in others {
+            match link.edge.push {
+                Push::Eager => eager.push(*id),
+                Push::Lazy => lazy.push(*id),
+            }
+        }
+        if envelope.lifetime().is_live_only() && !lazy.is_empty() {
+            self.tree.moments.put(now.instant, &envelope);
+        }
+        for link in &eager {
+            self.holders.note(&envelope.id(), *link, Held::Handed);
+        }
+        let handed = Handed { contents: eager.len(), ids: lazy.len() };
+        self.announce_later(now, envelope.id(), lazy);
+        if !eager.is_empty() {
+            self.output(Output::Relay { envelope, to: eager });
+        }
+        handed
+    }
+
+    /// Announces an envelope to all neighbours but those that have it.
+    pub(super) fn announce_to_all(&mut self, now: Now, envelope: &Verified<Envelope>, holders: &[LinkId]) {
+        let others = self.links.iter().filter(|(id, link)| !link.closing && !holders.contains(id));
+        let others: Vec<LinkId> = others.map(|(id, _)| *id).collect();
+        if envelope.lifetime().is_live_only() && !others.is_empty() {
+            self.tree.moments.put(now.instant, envelope);
+        }
+        self.announce_later(now, envelope.id(), others);
+    }
+
+    fn announce_later(&mut self, now: Now, id: EnvelopeId, to: Vec<LinkId>) {
+        if to.is_empty() {
+            return;
+        }
+        self.tree.untold.0.insert(id, to);
+        // What fills a frame need not wait for more.
+        let wait = if self.tree.untold.0.len() >= Kind::MAX_HAVE { Duration::ZERO } else { COLLECT };
+        self.timers.set_earlier(Timer::Have, now.instant + wait);
+    }
+
+    /// Announces the ids that were collected, to those who have not shown meanwhile that they have them.
+    pub(super) fn announce_ids(&mut self, now: Now) {
+        self.tree.moments.expire(now.instant);
+        let mut by_link: BTreeMap<LinkId, Vec<EnvelopeId>> = BTreeMap::new();
+        for (id, links) in std::mem::take(&mut self.tree.untold.0) {
+            for link in links {
+                by_link.entry(link).or_default().push(id);
+            }
+        }
+        for (link, ids) in by_link {
+            for ids in ids.chunks(Kind::MAX_HAVE) {
+                self.send(link, Frame::Have(ids.iter().copied().collect()));
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What cores ask of their host, done.
+
+use std::time::Duration;
+
+use crate::envelope::{EnvelopeId, Lifetime};
+use crate::log::Log;
+use crate::overlay::{CoreEvent, DialId, LinkId, MemberState, Output, PRESENCE_TITLE, Reason, Target};
+use crate::wire::{Frame, Goodbye, GoodbyeCode};
+
+use rand::RngExt;
+
+use super::Simulation;
+use super::events::{Cargo, Event};
+use super::host::SET_UP_WITHIN;
+use super::node::NodeRef;
+
+impl Simulation {
+    /// Does what a core asks until it asks nothing more, and sees to it that it is woken in time.
+    pub(super) fn act(&mut self, place: usize) {
+        loop {
+            let running = self.nodes.get_mut(place).and_then(|node| node.running.as_mut());
+            let Some(running) = running else { return };
+            let outputs = running.core.get_mut().take_outputs();
+            if outputs.is_empty() {
+                break;
+            }
+            outputs.into_iter().for_each(|output| self.do_one(place, output));
+        }
+        let node = &mut self.nodes[place];
+        let Some(running) = node.running.as_mut() else { return };
+        // Who is woken too early looks again; only an earlier moment needs another bell.
+        let wake = running.core.get_mut().next_timer().map(|at| at.max(self.now));
+        if let Some(at) = wake.filter(|at| running.wake.is_none_or(|set| *at < set)) {
+            running.wake = Some(at);
+            self.queue.put(at, Event::Tick(NodeRef { place, life: node.life }));
+        }
+    }
+
+    fn do_one(&mut self, place: usize, output: Output) {
+        match output {
+            Output::Send { link, frame } => {
+                self.send(place, link, Cargo::Frame(frame));
+            }
+            Output::Relay { envelope, to } => {
+                let cargo = self.cargo_of(place, &envelope);
+                for link in to {
+                    self.send(place, link, cargo.clone());
+                }
+            }
+            Output::Serve { link, ids } => self.serve(place, link, &ids),
+            Output::Dial { dial, target } => self.dial(place, dial, target),
+            Output::Close { link, goodbye, reason } => self.say_goodbye(place, link, goodbye, reason),
+            Output::Announce { presence, lifetime } => {
+                self.nodes[place].presences += 1;
+                let lifetime = Lifetime::secs(u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX));
+                if let Ok(title) = PRESENCE_TITLE.parse() {
+                    self.publish(place, title, presence.encode().into(), lifetime);
+                }
+            }
+            Output::Remember(peers) => self.nodes[place].remembered = peers,
+            Output::Event(event) => self.note_event(place, &event),
+        }
+    }
+
+    fn note_event(&mut self, place: usize, event: &CoreEvent) {
+        match event {
+            CoreEvent::LinkOpened { .. } => self.nodes[place].link_openings += 1,
+            CoreEvent::Member { id, state } => {
+                let what = match state {
+                    MemberState::Present => "present",
+                    MemberState::Unreachable => "unreachable",
+                    MemberState::Gone => "gone",
+                };
+                self.digest.note(self.now, place, what, id.as_bytes());
+                let of = self.by_id.get(id).copied();
+                let was_there =
+                    |of: usize| self.nodes[of].life == 0 && self.is_running(of) && !self.network.is_cut(place, of);
+                if *state != MemberState::Present && of.is_some_and(was_there) {
+                    self.false_alarms += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn serve(&mut self, place: usize, link: LinkId, ids: &[EnvelopeId]) {
+        let mut absent = Vec::new();
+        for id in ids {
+            let running = self.nodes[place].running.as_ref();
+            match running.and_then(|running| running.log.get(id)) {
+                Some(envelope) => {
+                    let cargo = self.cargo_of(place, &envelope);
+                    self.send(place, link, cargo);
+                }
+                None => absent.push(*id),
+            }
+        }
+        if !absent.is_empty() {
+            self.send(place, link, Cargo::Frame(Frame::Absent(absent.into_iter().collect())));
+        }
+    }
+
+    /// A dial takes two round trips: one until the responder answers at all, one for the proofs and HELLOs.
+    fn dial(&mut self, place: usize, dial: DialId, target: Target) {
+        let node = NodeRef { place, life: self.nodes[place].life };
+        let (to, expected) = match target {
+            Target::Genesis(number) => (self.genesis_of(place).get(number).copied(), None),
+            Target::Member { id, address } | Target::OnDemand { id, address } | Target::Renewal { id, address } => {
+                (self.by_address.get(&address).copied(), Some(id))
+            }
+        };
+        let renew = matches!(target, Target::Renewal { .. });
+        let latency = self.latency(place, to.unwrap_or(place));
+        let round_trip = latency * 2;
+        let fail = |sim: &mut Self, after: Duration, reason| {
+            sim.queue.put(sim.now + after, Event::DialFailed(node, dial, reason));
+        };
+        self.digest.note(self.now, place, "dial", &to.map_or(u64::MAX, |to| to as u64).to_be_bytes());
+        if let Some(to) = to {
+            self.nodes[to].dials_at += 1;
+        }
+        if to.is_some_and(|to| self.network.is_cut(place, to)) {
+            return fail(self, SET_UP_WITHIN, Reason::Unreachable);
+        }
+        let Some(to) = to.filter(|to| self.nodes[*to].running.is_some()) else {
+            return fail(self, round_trip, Reason::Unreachable);
+        };
+        if to == place {
+            return fail(self, round_trip, Reason::OwnIdentity);
+        }
+        if expected.is_some_and(|id| id != self.nodes[to].id) {
+            return fail(self, round_trip * 2, Reason::WrongIdentity);
+        }
+        let responder = NodeRef { place: to, life: self.nodes[to].life };
+        let id = self.network.connect((node, responder), dial, renew, latency);
+        self.nodes[place].connections.insert(id);
+        self.nodes[to].connections.insert(id);
+        self.queue.put(self.now + round_trip + latency, Event::Reach(id));
+    }
+
+    /// How long a packet takes between two nodes.
+    fn latency(&mut self, one: usize, other: usize) -> Duration {
+        if self.settings.conditions.regions > 0 {
+            return self.nodes[one].location.latency(self.nodes[other].location);
+        }
+        let (least, most) = self.settings.latency;
+        let (least, most) = (least.as_nanos() as u64, most.as_nanos() as u64);
+        Duration::from_nanos(self.rng.random_range(least..=most.max(least)))
+    }
+
+    /// Closes a link: what is queued goes out, then the good-bye, then the end.
+    fn say_goodbye(&mut self, place: usize, link: LinkId, goodbye: Option<GoodbyeCode>, reason: Reason) {
+        let running = self.nodes[place].running.as_ref();
+        let Some((id, side)) = running.and_then(|running| running.links.get(&link)).copied() else { return };
+        if let Some(code) = goodbye {
+            self.send(place, link, Cargo::Frame(Frame::Goodbye(Goodbye::new(code, ""))));
+        }
+        let at = self.network.end_arrives(self.now, id, side.other());
+        // With something to say the writer first has to get rid of it; until then frames still come in.
+        self.queue.put(if goodbye.is_some() { at } else { self.now }, Event::Close(id, side, reason));
+        self.put_across(at, id, side.other(), Event::Close(id, side.other(), Reason::ConnectionLost));
+    }
+}
