@@ -25,6 +25,7 @@ mod processes;
 mod program;
 mod prompt;
 mod readme;
+mod sealed_files;
 mod sim;
 mod support;
 mod terminal;

@@ -19,6 +19,9 @@ mod proofs;
 mod raw_envelope;
 mod records;
 mod revocations;
+mod sealed;
+#[cfg(feature = "sealed")]
+mod sealer;
 mod shown;
 
 use std::fs;
