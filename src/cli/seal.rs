@@ -90,7 +90,8 @@ impl Seal {
         let passphrase = if has_passphrase { Some(self.source.choose_for("the file")?) } else { None };
         let mut file = OutFile::begin(&path, self.force)?;
         let to = passphrase.as_ref().map_or(To::Readers(&readers), To::Passphrase);
-        let bytes = seal_file(&mut input, &mut file, to).map_err(|error| failed("sealed", &self.file, &path, &error))?;
+        let bytes =
+            seal_file(&mut input, &mut file, to).map_err(|error| failed("sealed", &self.file, &path, &error))?;
         file.place()?;
         let made = Made { path, bytes, readers: readers.len() };
         if self.json {

@@ -80,6 +80,9 @@ pub enum OpenError {
         /// How many readers it has.
         readers: usize,
     },
+    /// There are no keys to open anything with.
+    #[error("this node has no seal keys; give it a file for them, or a folder")]
+    NoKeys,
     /// The part for this reader does not open: it was altered, or was written by another sender or for another network.
     #[error("the part of the message that is for you is not this sender's in this network; do not believe it")]
     Stanza,
@@ -218,7 +221,9 @@ fn seal_with(
     message.extend_from_slice(&*commitment);
     let mut body = padding::pad(data, TAG).ok_or(SealError::TooLarge { size: data.len() })?;
     let cipher = cipher(&key);
-    cipher.encrypt_in_place(&Default::default(), &info, &mut *body).map_err(|_| SealError::TooLarge { size: data.len() })?;
+    cipher
+        .encrypt_in_place(&Default::default(), &info, &mut *body)
+        .map_err(|_| SealError::TooLarge { size: data.len() })?;
     message.extend_from_slice(&body);
     Ok(Sealed { message: message.into(), key })
 }

@@ -126,7 +126,8 @@ proptest! {
         let sealed = sealed_by(1, &keys, &data);
         let envelope = publish(&scheme(1), sealed.message());
         for n in &readers {
-            prop_assert_eq!(open_as(*n, &envelope).unwrap().data(), &data);
+            let opened = open_as(*n, &envelope).unwrap();
+            prop_assert_eq!(opened.data(), &data);
         }
         prop_assert_eq!(open_as(200, &envelope), Err(OpenError::NotForYou { readers: keys.len() }));
         let granted = open_with(&network(), &envelope, sealed.key()).unwrap();

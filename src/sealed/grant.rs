@@ -20,7 +20,9 @@ pub struct Grant {
 
 /// The content is no grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is no grant: an object with the keys \"grant\" and \"key\", 64 lower-case hex digits each, and no others")]
+#[error(
+    "this is no grant: an object with the keys \"grant\" and \"key\", 64 lower-case hex digits each, and no others"
+)]
 pub struct GrantError;
 
 /// Seals to `readers` what opens the message `id`: its content key. The result is a message of `sender`, like that of

@@ -128,7 +128,6 @@ fn content_that_another_signs_as_its_own_opens_for_nobody() {
     assert_eq!(known.text(), Some("Alice's words"));
 }
 
-
 #[test]
 fn a_stanza_of_another_message_or_in_another_place_opens_nothing() {
     let (one, two) = (alice(1), alice(2));
@@ -152,7 +151,9 @@ fn a_stanza_of_another_message_or_in_another_place_opens_nothing() {
 fn a_sender_that_gives_readers_different_keys_is_noticed_by_one_of_them() {
     let (one, two) = (alice(1), alice(2));
     let stanzas = [one.stanza(key(7).as_bytes(), 1), two.stanza(key(8).as_bytes(), 2)];
-    let text = |sealer: &Sealer, shown: &str| says(ALICE, message(&stanzas, &sealer.commitment(&stanzas), &sealer.body(&pad(shown.as_bytes()))));
+    let text = |sealer: &Sealer, shown: &str| {
+        says(ALICE, message(&stanzas, &sealer.commitment(&stanzas), &sealer.body(&pad(shown.as_bytes()))))
+    };
     let envelope = text(&one, "buy");
     assert_eq!(reads(7, &envelope).unwrap().text(), Some("buy"));
     assert_eq!(reads(8, &envelope), Err(OpenError::Commitment), "it would have read something else");
@@ -211,7 +212,8 @@ fn keys_of_low_order_are_sealed_to_by_nobody_and_open_nothing() {
 fn a_padding_that_could_carry_something_or_tell_readers_apart_is_refused() {
     let sealer = alice(1);
     let stanzas = [sealer.stanza(key(7).as_bytes(), 1)];
-    let padded = |padded: &[u8]| reads(7, &says(ALICE, message(&stanzas, &sealer.commitment(&stanzas), &sealer.body(padded))));
+    let padded =
+        |padded: &[u8]| reads(7, &says(ALICE, message(&stanzas, &sealer.commitment(&stanzas), &sealer.body(padded))));
     assert_eq!(padded(&pad(b"hello")).unwrap().text(), Some("hello"));
     let mut carrying = pad(b"hello");
     *carrying.last_mut().unwrap() = 1;
@@ -268,7 +270,8 @@ fn nothing_is_opened_that_its_sender_did_not_sign() {
 
 #[test]
 fn a_grant_opens_the_message_it_names_for_its_reader_and_no_other() {
-    let (wanted, other) = (says(ALICE, sealed(ALICE, &[key(7)], b"one")), says(ALICE, sealed(ALICE, &[key(7)], b"two")));
+    let (wanted, other) =
+        (says(ALICE, sealed(ALICE, &[key(7)], b"one")), says(ALICE, sealed(ALICE, &[key(7)], b"two")));
     // Reader 7 lets 8 read, who never was a reader.
     let opened = reads(7, &wanted).unwrap();
     let granted = grant(&network(), &id(7), &[key(8)], &wanted.id(), opened.key()).unwrap();

@@ -26,6 +26,7 @@ mod program;
 mod prompt;
 mod readme;
 mod sealed_files;
+mod sealed_messages;
 mod sim;
 mod support;
 mod terminal;

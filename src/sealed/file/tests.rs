@@ -33,7 +33,7 @@ fn refusal(file: &[u8], n: u8) -> String {
 
 #[test]
 fn every_size_around_the_chunks_comes_back() {
-    for size in [0, 1, 65_535, 65_536, 65_537, 131_072, 200_000] {
+    for size in [0_usize, 1, 65_535, 65_536, 65_537, 131_072, 200_000] {
         let data: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
         let file = sealed(To::Readers(&[key(1), key(2)]), &data);
         let chunks = size.div_ceil(65_536).max(1);

@@ -95,8 +95,10 @@ fn valid(what: &'static str, content_key: u8, readers: &[u8], data: &[u8]) -> Va
     }
     let granted = open_with(&secure(NETWORK), &envelope, &ContentKey::from_bytes(&[content_key; 32]));
     assert_eq!(granted.unwrap().data(), data, "{what}");
-    let reader =
-        |n: &u8| Reader { secret: Shown(vec![*n; 32]), ephemeral_secret: Shown(ephemeral(n.wrapping_add(100)).to_vec()) };
+    let reader = |n: &u8| Reader {
+        secret: Shown(vec![*n; 32]),
+        ephemeral_secret: Shown(ephemeral(n.wrapping_add(100)).to_vec()),
+    };
     Valid {
         what,
         content_key: Shown(vec![content_key; 32]),
@@ -162,7 +164,8 @@ fn invalid_keys() -> Vec<InvalidKey> {
     one[0] = 1;
     let mut masked = key(READER);
     masked[31] |= 0x80;
-    let keys = [[0; 32], one, low_order[0], low_order[1], number(0xEC, 0x7F), number(0xED, 0x7F), number(0xFF, 0x7F), masked];
+    let keys =
+        [[0; 32], one, low_order[0], low_order[1], number(0xEC, 0x7F), number(0xED, 0x7F), number(0xFF, 0x7F), masked];
     let judged = keys.map(|bytes| {
         let reason = match SealKey::from_bytes(bytes).unwrap_err() {
             SealKeyError::NotCanonical => "not-canonical",
