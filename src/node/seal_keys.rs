@@ -14,9 +14,9 @@ use super::shared::Shared;
 /// The name of the file in a node's own folder.
 const FILE: &str = "seal.keys";
 /// A record is published anew at least as often, so that a key that is due for change is not published for long.
-const LOOK_AT_LEAST: Duration = Duration::from_secs(24 * 3600);
-/// A pause between two records, however short the time that things are kept.
-const LOOK_AT_MOST: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
+/// And not more often, however short the time that things are kept.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Where a node has its seal keys from.
 #[derive(Debug)]
@@ -110,7 +110,7 @@ impl Shared {
     /// Publishes this node's record, now and then each time half its life is over; changes keys when it is time.
     pub(super) async fn publish_record(self: Arc<Self>, keep: Duration) {
         let lifetime = Lifetime::secs(u32::try_from(keep.as_secs()).unwrap_or(u32::MAX));
-        let pause = (keep / 2).clamp(LOOK_AT_MOST, LOOK_AT_LEAST);
+        let pause = (keep / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         loop {
             let (shared, now) = (self.clone(), self.now().wall);
             let kept_up =

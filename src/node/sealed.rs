@@ -103,22 +103,19 @@ impl Shared {
         if readers.is_empty() {
             return Err(SealError::NoReaders.into());
         }
-        let missing = |shared: &Self| {
-            let wanted = |id: &&NodeId| shared.key_of(id).is_err();
-            readers.iter().filter(wanted).copied().collect::<Vec<_>>()
-        };
-        let unknown = missing(self);
+        let others = || readers.iter().filter(|id| **id != self.own);
+        let unknown: Vec<NodeId> = others().filter(|id| self.key_of(id).is_err()).copied().collect();
         let now = self.now();
         if !unknown.is_empty() && self.with_core(|core| core.ask_members(now, &unknown)) {
             let answered = async {
-                while !missing(self).is_empty() {
+                while unknown.iter().any(|id| self.key_of(id).is_err()) {
                     tokio::time::sleep(LOOK).await;
                 }
             };
             let _ = tokio::time::timeout(WAIT, answered).await;
         }
         let own = self.seal_keys.as_ref().map(|keys| Ok(keys.with(|secrets| *secrets.key())));
-        readers.iter().filter(|id| **id != self.own).map(|id| self.key_of(id)).chain(own).collect()
+        others().map(|id| self.key_of(id)).chain(own).collect()
     }
 
     fn key_of(&self, id: &NodeId) -> Result<SealKey, SealToError> {

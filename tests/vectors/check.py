@@ -1267,6 +1267,36 @@ def presence():
         expect(False, f"{case['what']}: accepted")
 
 
+def judge_member(body):
+    if len(body) > 4_096:
+        raise Refused("length")
+    fields = Fields(strict_object(body, 4))
+    def certificate(value):
+        data = strict_base64(value)
+        return None if data is None else data.hex()
+    def name(value):
+        good = isinstance(value, str) and len(value.encode()) <= 64 and not CONTROL.search(value)
+        return value if good else None
+    return {
+        "certificate": fields.get("certificate", None, certificate),
+        "seal_key": fields.get("seal_key", None, lambda value: value if is_hex(value, 32) else None),
+        "seal_until": fields.integer("seal_until"),
+        "name": fields.get("name", "", name),
+    }
+
+
+def member():
+    file = vectors("member.json")
+    for case in each(file["valid"]):
+        agree(judge_member(case["text"].encode("utf-8")), case["read"], case["what"])
+    for case in each(file["invalid"]):
+        try:
+            judge_member(raw(case["body"]))
+        except Refused:
+            continue
+        expect(False, f"{case['what']}: accepted")
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # The known answers of the protocol page are among the vectors
 
@@ -1294,13 +1324,19 @@ def known_answers():
     # The page writes a signature in two lines, with words between them.
     answers += [valid[0]["id"], valid[0]["signature"][:64], valid[0]["signature"][64:], valid[10]["id"]]
     answers += [load("certificates.json")["valid"][0]["certificate"], load("revocations.json")["valid"][0]["list"]]
+    sealed_content = load("sealed.json")["valid"][0]
+    message = sealed_content["message"]
+    answers += [sealed_content["readers"][0]["ephemeral_secret"], load("sealed.json")["keys"][1]["key"]]
+    # Words stand between the parts: hint, enc, ct in two lines, commitment, body.
+    ends = [10, 26, 90, 154, 186, 250, len(message)]
+    answers += [message[start:end] for start, end in zip(ends, ends[1:])]
     for answer in each(answers):
         expect(answer in packed, f"the page does not hold {shown(answer)}")
 
 
 def main():
     parts = [names, keys, identity_proofs, handshakes, records, envelopes, json_form, certificates, revocations,
-             sealed, frames, hello, presence, known_answers]
+             sealed, frames, hello, presence, member, known_answers]
     for part in parts:
         try:
             part()

@@ -118,7 +118,7 @@ fn a_record_that_is_missing_is_asked_of_neighbours_that_can_answer_and_believed_
     assert_eq!(asked, [(able, vec![id(7)])]);
     let envelope = record(7, 1, 0xA7);
     let (ticket, envelope) =
-        node.core.offer(node.now(), able, true, vec![envelope.clone()]).remove(0).into_ticket().unwrap();
+        node.core.offer(node.now(), able, true, vec![(*envelope).clone()]).remove(0).into_ticket().unwrap();
     let judged = Judged::by(&node.scheme, ticket, envelope.clone());
     let claimed = node.core.verified(node.now(), vec![judged]).claimed;
     node.core.accept(node.now(), claimed);

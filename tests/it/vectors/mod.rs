@@ -13,6 +13,7 @@ mod handshakes;
 mod hello;
 mod json_form;
 mod keys;
+mod member;
 mod names;
 mod presence;
 mod proofs;
