@@ -21,6 +21,7 @@ mod raw_envelope;
 mod records;
 mod revocations;
 mod sealed;
+#[allow(dead_code, reason = "the tests in tests/attacks use the rest of it")]
 #[cfg(feature = "sealed")]
 mod sealer;
 mod shown;

@@ -80,8 +80,8 @@ pub(crate) fn hint(enc: &[u8], reader: &[u8; 32]) -> [u8; 8] {
 /// `length ‖ data ‖ zeros` up to the class of the page.
 pub(crate) fn pad(data: &[u8]) -> Vec<u8> {
     let mut padded = [&u32::try_from(data.len()).unwrap().to_be_bytes()[..], data].concat();
-    let classes = (8..=16).map(|n| 1 << n).chain((9..).map(|n| n * 8192));
-    let class = classes.into_iter().find(|class| *class >= padded.len()).unwrap();
+    let mut classes = (8..=16).map(|n| 1 << n).chain((9..).map(|n| n * 8192));
+    let class = classes.find(|class| *class >= padded.len()).unwrap();
     padded.resize(class, 0);
     padded
 }
