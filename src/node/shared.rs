@@ -60,6 +60,7 @@ pub(super) struct Shared {
     core: Mutex<Core>,
     next_link: AtomicU64,
     stopping: AtomicBool,
+    leaving: AtomicBool,
     timer_set: AtomicU64,
     timer_wake: Notify,
     link_removed: Notify,
@@ -126,6 +127,7 @@ impl Shared {
             core: Mutex::new(parts.core),
             next_link: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             timer_set: AtomicU64::new(NEVER),
             timer_wake: Notify::new(),
             link_removed: Notify::new(),
@@ -144,6 +146,16 @@ impl Shared {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is to be published any more.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// From now on nothing is to be published.
+    pub(super) fn begin_leaving(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 
     /// Marks the node as stopping; says whether it was not yet.
