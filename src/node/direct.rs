@@ -207,7 +207,8 @@ fn deliver(
     }
     let message = Event::Direct(DirectMessage { from, title, message });
     // Acknowledged is what somebody here takes.
-    shared.events.send(message).map(|_| ()).map_err(|_| (RefusedCode::NoSuchTitle, "nobody here takes messages"))
+    let is_taken = shared.events.send(message);
+    is_taken.then_some(()).ok_or((RefusedCode::NoSuchTitle, "nobody here takes messages"))
 }
 
 /// Sends a message over a link, and waits until the other node has acknowledged it.

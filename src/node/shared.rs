@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,7 +22,7 @@ use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 use super::apps::Apps;
 use super::clock::RunningClock;
 use super::direct::Calls;
-use super::events::Event;
+use super::events::{Announcer, Event};
 use super::listener::Doorkeeper;
 use super::{Broadcast, Item, Subscription, dialer};
 
@@ -45,7 +45,7 @@ pub(super) struct Shared {
     pub(super) clock: RunningClock,
     pub(super) doorkeeper: Doorkeeper,
     pub(super) links: RwLock<BTreeMap<LinkId, LinkHandle>>,
-    pub(super) events: broadcast::Sender<Event>,
+    pub(super) events: Announcer,
     /// The applications.
     pub(super) apps: Apps,
     /// What the node must not forget, if it was given a place for it.
@@ -120,7 +120,7 @@ impl Shared {
             doorkeeper: Doorkeeper::default(),
             links: RwLock::default(),
             apps: Apps::default(),
-            events: broadcast::Sender::new(super::events::EVENT_CAPACITY),
+            events: Announcer::default(),
             cancel: CancellationToken::new(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -305,8 +305,7 @@ impl Shared {
 
     /// Tells whoever listens.
     pub(super) fn emit(&self, event: Event) {
-        // It fails only if nobody listens.
-        let _ = self.events.send(event);
+        self.events.send(event);
     }
 
     /// Appends an accepted broadcast of somebody else; its readers are woken when it is durable.
@@ -332,7 +331,7 @@ impl Shared {
     /// Tells of a broadcast that was durable at once. Those that had to wait for the disk are told of by
     /// [`follow_log`](Self::follow_log).
     pub(super) fn tell_of(&self, envelope: &Verified<Envelope>, position: Position) {
-        if !self.log.is_on_disk() && self.events.receiver_count() > 0 && !is_protocol(envelope.title()) {
+        if !self.log.is_on_disk() && self.events.has_listeners() && !is_protocol(envelope.title()) {
             let cursor = Cursor::new(self.log.instance(), position);
             self.emit(Event::Message(Broadcast::new(envelope.clone(), cursor)));
         }
@@ -344,7 +343,7 @@ impl Shared {
         let Ok(mut messages) = messages.after(self.began) else { return };
         while let Some(item) = messages.next().await {
             if let Item::Broadcast(broadcast) = item
-                && self.events.receiver_count() > 0
+                && self.events.has_listeners()
             {
                 self.emit(Event::Message(broadcast));
             }
