@@ -85,8 +85,6 @@ pub enum Reason {
     Unsupported,
     /// The node is barred for what it did.
     Barred,
-    /// The node is not a member.
-    NotAdmitted,
     /// This node itself answered.
     OwnIdentity,
     /// Another node than the expected one answered.
@@ -118,19 +116,11 @@ pub enum Reason {
 impl Reason {
     /// Whether a link that this node closes for it ends in peace: nobody did anything wrong, and the other end still reads.
     pub fn is_peaceful(self) -> bool {
-        matches!(
-            self,
-            Reason::Stopping
-                | Reason::PeerLeft
-                | Reason::Full
-                | Reason::VisitDone
-                | Reason::Requested
-                | Reason::NotAdmitted
-        )
+        matches!(self, Reason::Stopping | Reason::PeerLeft | Reason::Full | Reason::VisitDone | Reason::Requested)
     }
 
     /// Every reason, in the order of the list above.
-    pub const ALL: [Reason; 49] = [
+    pub const ALL: [Reason; 48] = [
         Reason::BadEnvelope,
         Reason::BadSignature,
         Reason::KnownBad,
@@ -166,7 +156,6 @@ impl Reason {
         Reason::BadRecord,
         Reason::Unsupported,
         Reason::Barred,
-        Reason::NotAdmitted,
         Reason::OwnIdentity,
         Reason::WrongIdentity,
         Reason::HandshakeFailed,
@@ -220,7 +209,6 @@ impl Reason {
             Reason::BadRecord => "bad-record",
             Reason::Unsupported => "unsupported",
             Reason::Barred => "barred",
-            Reason::NotAdmitted => "not-admitted",
             Reason::OwnIdentity => "own-identity",
             Reason::WrongIdentity => "wrong-identity",
             Reason::HandshakeFailed => "handshake-failed",

@@ -132,6 +132,29 @@ async fn both_ends_tell_of_a_link_and_of_its_end_with_the_reason() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_genesis_node_without_name_or_ear_is_counted() {
+    for (address, reason) in
+        [("no-such-host.invalid:7400".to_owned(), Reason::UnknownHost), ("127.0.0.1:1".to_owned(), Reason::Unreachable)]
+    {
+        let node = node(1, &[format!("sealnet://{address}").parse().unwrap()]).await;
+        until("it is counted", &[&node], || node.status().reasons.get(reason) >= 1).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_over_the_limits_are_counted_and_closed_unread() {
+    let node = node(1, &[]).await;
+    let mut silent = Vec::new();
+    let flood = async {
+        // Each is given up after two seconds; whoever comes meanwhile and is too many is refused.
+        while node.status().reasons.get(Reason::Overload) == 0 {
+            silent.push(tokio::net::TcpStream::connect(node.listen_address().unwrap()).await.unwrap());
+        }
+    };
+    within("too many are refused", flood).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stopped_node_leaves_its_port_free_at_once() {
     let first = node(1, &[]).await;
     let address = first.listen_address().unwrap();
