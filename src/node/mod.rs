@@ -6,7 +6,6 @@
 mod builder;
 mod clock;
 mod dialer;
-mod direct;
 mod events;
 mod from_config;
 mod handle;
@@ -14,14 +13,18 @@ mod link_task;
 mod listener;
 mod publish;
 mod reasons;
+mod requests;
 mod shared;
 mod subscription;
 
 pub use builder::{Builder, Plain, Secure, StartError};
 pub use clock::Clock;
-pub use direct::{DirectMessage, MAX_DIRECT, SendError};
 pub use events::{Event, Events};
 pub use from_config::LoadError;
 pub use handle::{ConnectError, Node, SecureNode, Status};
 pub use publish::{Body, Publish, PublishError, Receipt};
+pub use requests::{
+    Asked, DirectMessage, Download, Fetch, MAX_DIRECT, MAX_REQUEST, Reply, ReplyEnded, Request, RequestError, Requests,
+    Response, Sent, ServeError, WrongBody,
+};
 pub use subscription::{Broadcast, Item, Subscription};

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,9 +21,9 @@ use crate::overlay::{
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
 use super::clock::RunningClock;
-use super::direct::Calls;
 use super::events::Event;
 use super::listener::Doorkeeper;
+use super::requests::{LinkRequests, Services};
 use super::{Broadcast, Item, Subscription, dialer};
 
 /// What all tasks of a node share.
@@ -54,12 +55,15 @@ pub(super) struct Shared {
     /// Cancelled when nothing new is to begin.
     pub(super) closing: CancellationToken,
     pub(super) tasks: TaskTracker,
+    /// Who answers requests of which title.
+    pub(super) services: Arc<Services>,
     core: Mutex<Core>,
     next_link: AtomicU64,
     stopping: AtomicBool,
     timer_set: AtomicU64,
     timer_wake: Notify,
     link_removed: Notify,
+    links_changed: Notify,
 }
 
 /// The host's side of a link.
@@ -67,9 +71,7 @@ pub(super) struct Shared {
 pub(super) struct LinkHandle {
     pub(super) peer: NodeId,
     pub(super) outbox: Outbox,
-    pub(super) calls: Arc<Calls>,
-    /// Whether the other node announced that it takes requests: nobody else is sent one.
-    pub(super) takes_requests: bool,
+    pub(super) requests: Arc<LinkRequests>,
     /// Why this node closes it, once it does.
     pub(super) closing: watch::Sender<Option<Reason>>,
 }
@@ -116,12 +118,14 @@ impl Shared {
             cancel: CancellationToken::new(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            services: Arc::default(),
             core: Mutex::new(parts.core),
             next_link: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
             timer_set: AtomicU64::new(NEVER),
             timer_wake: Notify::new(),
             link_removed: Notify::new(),
+            links_changed: Notify::new(),
         })
     }
 
@@ -257,7 +261,15 @@ impl Shared {
 
     fn tell(&self, event: CoreEvent) {
         trace(&event);
+        if !matches!(event, CoreEvent::Join(_) | CoreEvent::Latency { .. } | CoreEvent::ClockOff { .. }) {
+            self.links_changed.notify_waiters();
+        }
         Event::of(event).into_iter().for_each(|event| self.emit(event));
+    }
+
+    /// Comes to an end when a link opened or closed, or a dial failed, after this was called.
+    pub(super) fn links_changed(&self) -> Notified<'_> {
+        self.links_changed.notified()
     }
 
     /// Tells whoever listens.

@@ -28,5 +28,5 @@ pub use ids::{EnvelopeIds, IdList, ListedId, NodeIds};
 pub use kind::{Kind, OptionalKind};
 pub use peers::{PeersWanted, WhichPeers};
 pub use preamble::{Mode, Preamble, PreambleError};
-pub use request::{Credit, Refused, RefusedCode, Request, RequestNumber, Response};
+pub use request::{Credit, Refused, RefusedCode, Request, RequestKind, RequestNumber, Response};
 pub use short_text::ShortText;

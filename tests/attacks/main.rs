@@ -9,6 +9,7 @@ mod handshake;
 mod keys;
 mod records;
 mod replay;
+mod requests;
 mod stage;
 mod tree;
 

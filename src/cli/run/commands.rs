@@ -148,7 +148,7 @@ impl Command {
             },
             Command::To(id, text) => match find(node, &id) {
                 Ok(peer) => match node.send_to(&peer, title, text).await {
-                    Ok(()) => replies.say(format_args!("{peer:#} has it")).await,
+                    Ok(_) => replies.say(format_args!("{peer:#} has it")).await,
                     Err(error) => replies.say(error).await,
                 },
                 Err(why) => replies.say(why).await,
