@@ -9,13 +9,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::envelope::Title;
-use crate::node::{Attached, Item, LATER_FOR, LaunchError, LinkChange, Node, Subscription, Undecided, WeakNode};
+use crate::node::{
+    Attached, Item, Judge, LATER_FOR, LaunchError, LinkChange, Node, STOPPING, Subscription, Undecided, WeakNode,
+};
 use crate::overlay::Reason;
 
 use super::{Application, Context};
-
-/// How long an application may take when the node stops.
-const STOPPING: Duration = Duration::from_millis(250);
 
 /// So many broadcasts wait for what should have come before them; what is beyond may come again.
 const LATER: usize = 256;
@@ -124,45 +123,65 @@ impl<A: Application> Runner<A> {
 
     async fn run(mut self, attached: Attached, mut messages: Subscription) {
         let Attached { mut judge, mut links, stop, .. } = attached;
-        let mut is_stopping = false;
+        let mut stop = Some(stop);
         loop {
+            let asked_to_stop = async {
+                match &stop {
+                    Some(stop) => stop.asked().await,
+                    None => std::future::pending().await,
+                }
+            };
             // Not the turn of whoever comes first: none of them is to wait for ever for another.
-            tokio::select! {
-                batch = judge.next() => {
-                    if batch.is_empty() || !self.check(&judge, batch).await {
-                        return;
-                    }
+            let goes_on = tokio::select! {
+                batch = judge.next() => !batch.is_empty() && self.check(&judge, batch).await,
+                item = messages.next() => match item {
+                    Some(item) => self.take(&judge, item).await,
+                    None => false,
+                },
+                Some(change) = links.recv() => self.link_changed(change).await,
+                () = asked_to_stop => {
+                    self.stopping().await;
+                    // The node waits no longer.
+                    stop = None;
+                    true
                 }
-                item = messages.next() => {
-                    let (Some(item), Some(cx)) = (item, self.context()) else { return };
-                    self.busy.set(Some(Instant::now()));
-                    match item {
-                        Item::Broadcast(broadcast) => self.app.received(&cx, broadcast).await,
-                        Item::Missed { count } => self.app.missed(&cx, count).await,
-                    }
-                    self.busy.set(None);
-                    drop(cx);
-                    let later: Vec<_> = self.later.drain(..).collect();
-                    if !self.check(&judge, later).await {
-                        return;
-                    }
+                () = tokio::time::sleep(LATER_FOR / 4), if !self.later.is_empty() => {
+                    self.give_up_late();
+                    true
                 }
-                Some(change) = links.recv() => {
-                    let Some(cx) = self.context() else { return };
-                    self.link_changed(&cx, change).await;
-                }
-                () = stop.asked(), if !is_stopping => {
-                    is_stopping = true;
-                    let Some(cx) = self.context() else { return };
-                    let _ = tokio::time::timeout(STOPPING, self.app.stopping(&cx)).await;
-                }
-                () = tokio::time::sleep(LATER_FOR / 4), if !self.later.is_empty() => self.give_up_late(),
+            };
+            if !goes_on {
+                break;
             }
+        }
+        // The node may have ended before it was this branch's turn.
+        if stop.is_some() {
+            self.stopping().await;
         }
     }
 
+    async fn stopping(&mut self) {
+        if let Some(cx) = self.context() {
+            let _ = tokio::time::timeout(STOPPING, self.app.stopping(&cx)).await;
+        }
+    }
+
+    /// Hands a broadcast over, and asks again about what waited for one. Says whether the node is still there.
+    async fn take(&mut self, judge: &Judge, item: Item) -> bool {
+        let Some(cx) = self.context() else { return false };
+        self.busy.set(Some(Instant::now()));
+        match item {
+            Item::Broadcast(broadcast) => self.app.received(&cx, broadcast).await,
+            Item::Missed { count } => self.app.missed(&cx, count).await,
+        }
+        self.busy.set(None);
+        drop(cx);
+        let later: Vec<_> = self.later.drain(..).collect();
+        self.check(judge, later).await
+    }
+
     /// Asks for verdicts, and sees to it that they are acted on. Says whether the node is still there.
-    async fn check(&mut self, judge: &crate::node::Judge, batch: Vec<Undecided>) -> bool {
+    async fn check(&mut self, judge: &Judge, batch: Vec<Undecided>) -> bool {
         if batch.is_empty() {
             return true;
         }
@@ -188,7 +207,10 @@ impl<A: Application> Runner<A> {
         late.into_iter().for_each(|undecided| undecided.give_up(Reason::NotYet));
     }
 
-    async fn link_changed(&mut self, cx: &Context, change: LinkChange) {
+    /// Tells of a link. Says whether the node is still there.
+    async fn link_changed(&mut self, change: LinkChange) -> bool {
+        let Some(cx) = self.context() else { return false };
+        let cx = &cx;
         self.busy.set(Some(Instant::now()));
         match change {
             LinkChange::Opened { peer, direction } => self.app.opened(cx, peer, direction).await,
@@ -199,5 +221,6 @@ impl<A: Application> Runner<A> {
             LinkChange::Closed { peer, reason } => self.app.closed(cx, peer, reason).await,
         }
         self.busy.set(None);
+        true
     }
 }

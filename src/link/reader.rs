@@ -19,9 +19,6 @@ const LEAST_READ: usize = 2 * 1024;
 /// What a busy link reads at once: two full records.
 const MOST_READ: usize = 128 * 1024;
 
-/// A buffer up to this size is kept while nothing arrives; a larger one is given back.
-const KEPT: usize = 2 * LEAST_READ;
-
 /// The reading half of a link.
 ///
 /// ```no_run
@@ -132,8 +129,8 @@ impl Reader {
                 Poll::Ready(Ok(arrived))
             }
             Poll::Pending => {
-                // An idle link holds no large buffer. To take it anew when something comes costs next to nothing.
-                if self.buffer.is_empty() && self.allocated > KEPT {
+                // An idle link holds no buffer. To take it anew when something comes costs next to nothing.
+                if self.buffer.is_empty() {
                     self.release();
                 }
                 Poll::Pending
@@ -275,7 +272,7 @@ mod tests {
         }
         assert_eq!(reader.size, LEAST_READ);
         assert!(is_pending(&mut reader).await);
-        assert!(reader.held_bytes() <= KEPT);
+        assert_eq!(reader.held_bytes(), 0);
     }
 
     #[tokio::test(start_paused = true)]
@@ -310,7 +307,7 @@ mod tests {
             peer.write_all(piece).await.unwrap();
             assert!(reader.fill().await.unwrap());
             assert_eq!(reader.next_frame().unwrap(), None);
-            assert!(reader.held_bytes() <= 3 * 100 * (at + 1) + KEPT, "{at}: {}", reader.held_bytes());
+            assert!(reader.held_bytes() <= 3 * 100 * (at + 1) + 2 * LEAST_READ, "{at}: {}", reader.held_bytes());
         }
         assert!(is_pending(&mut reader).await);
         assert!(reader.held_bytes() <= 2 * 65_535);

@@ -17,10 +17,10 @@ use crate::wire::{Frame, Goodbye};
 /// behind it for longer and save nothing.
 const BATCH: usize = 256 * 1024;
 
-/// A buffer up to this size is kept while nothing is to be sent.
-const KEPT: usize = 4 * 1024;
+/// A buffer up to this size is given back as soon as nothing is to be sent.
+const SMALL: usize = 4 * 1024;
 
-/// So long after the last write a larger buffer is given back. Messages that come ten times a second need not allocate.
+/// So long after the last write a larger one is given back. Messages that come ten times a second need not allocate.
 const RELEASE_AFTER: Duration = Duration::from_secs(1);
 
 /// The writing half of a link.
@@ -86,16 +86,16 @@ impl Writer {
         }
     }
 
-    /// Waits for frames. A link that stays idle holds no large buffer.
+    /// Waits for frames. A link that stays idle holds no buffer.
     async fn rest(&mut self, outbox: &Outbox, frames: &mut Vec<Frame>) {
-        if self.pack.capacity() > KEPT {
+        if self.pack.capacity() > SMALL {
             if timeout(RELEASE_AFTER, outbox.filled()).await.is_ok() {
                 return;
             }
-            self.pack.release();
-            *frames = Vec::new();
             outbox.shrink();
         }
+        self.pack.release();
+        *frames = Vec::new();
         outbox.filled().await;
     }
 

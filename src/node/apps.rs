@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::envelope::Title;
 use crate::identity::NodeId;
@@ -14,6 +16,9 @@ use crate::overlay::{Claimed, Direction, LinkId, Reason};
 
 use super::judging::{self, Bench, Judge};
 use super::shared::Shared;
+
+/// An application has so long to say what it has to say when the node stops.
+pub const STOPPING: Duration = Duration::from_millis(250);
 
 /// An application has so long to say what it has to say over a link that is being closed.
 const CLOSING: Duration = Duration::from_millis(250);
@@ -65,14 +70,19 @@ pub struct Attached {
     pub stop: StopSignal,
 }
 
-/// Says when the node is asked to stop; until its links are closed it can still be used.
+/// Says when the node is asked to stop. While this value lives, the node leaves its links open, for a quarter of a second
+/// at most.
 #[derive(Clone, Debug)]
-pub struct StopSignal(pub(super) CancellationToken);
+pub struct StopSignal {
+    asked: CancellationToken,
+    #[expect(dead_code, reason = "it is there to be dropped")]
+    held: TaskTrackerToken,
+}
 
 impl StopSignal {
     /// Waits until the node is asked to stop, or nobody holds it any more.
     pub async fn asked(&self) {
-        self.0.cancelled().await;
+        self.asked.cancelled().await;
     }
 }
 
@@ -92,11 +102,13 @@ pub(super) struct Apps {
     apps: RwLock<BTreeMap<Title, App>>,
     /// Spares the lock where there are none.
     are_there: AtomicBool,
+    /// Those that have not yet said what they have to say when the node stops.
+    unfinished: TaskTracker,
 }
 
 impl Apps {
     /// Gives the titles under `title` to an application; `None` if another one has them, or some of them.
-    pub(super) fn attach(&self, title: &Title, stop: StopSignal) -> Option<Attached> {
+    pub(super) fn attach(&self, title: &Title, stopping: &CancellationToken) -> Option<Attached> {
         let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
         if apps.keys().any(|other| other.covers(title.as_str()) || title.covers(other.as_str())) {
             return None;
@@ -105,7 +117,16 @@ impl Apps {
         let (sender, links) = mpsc::channel(CHANGES);
         apps.insert(title.clone(), App::Running { bench, links: sender });
         self.are_there.store(true, Ordering::Release);
+        let stop = StopSignal { asked: stopping.clone(), held: self.unfinished.token() };
         Some(Attached { judge, links, stop })
+    }
+
+    /// Waits until every application has said what it has to say now that the node stops, or has taken too long.
+    pub(super) async fn finished(&self) {
+        self.unfinished.close();
+        if tokio::time::timeout(STOPPING, self.unfinished.wait()).await.is_err() {
+            tracing::debug!("an application took too long when the node stopped");
+        }
     }
 
     /// The application of this title broke down: from now on nothing of its titles is taken.

@@ -328,7 +328,7 @@ impl Builder<Plain> {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(self) -> Result<Node, StartError> {
-        Ok(self.start_with_events().await?.0)
+        Ok(self.start_telling(|_| ()).await?.0)
     }
 
     /// Starts the node, and gives its events from the very first on.
@@ -336,10 +336,14 @@ impl Builder<Plain> {
     /// # Errors
     /// See [`StartError`].
     pub async fn start_with_events(self) -> Result<(Node, Events), StartError> {
+        self.start_telling(Node::events).await
+    }
+
+    async fn start_telling<T>(self, first: impl FnOnce(&Node) -> T) -> Result<(Node, T), StartError> {
         let (id, network) = (self.kind.0, NetworkHash::plain(&self.network));
         let own = self.options.channel.clone();
         let channel = own.unwrap_or_else(|| Arc::new(PlainChannel::new(network, id)));
-        start(self.network, self.options, Arc::new(Open::new(network, id)), channel, false).await
+        start(self.network, self.options, Arc::new(Open::new(network, id)), channel, false, first).await
     }
 }
 
@@ -355,7 +359,7 @@ impl Builder<Secure> {
     /// # Errors
     /// See [`StartError`].
     pub async fn start(self) -> Result<SecureNode, StartError> {
-        Ok(self.start_with_events().await?.0)
+        Ok(self.start_telling(|_| ()).await?.0)
     }
 
     /// Starts the node, and gives its events from the very first on.
@@ -363,6 +367,10 @@ impl Builder<Secure> {
     /// # Errors
     /// See [`StartError`].
     pub async fn start_with_events(self) -> Result<(SecureNode, Events), StartError> {
+        self.start_telling(Node::events).await
+    }
+
+    async fn start_telling<T>(self, first: impl FnOnce(&Node) -> T) -> Result<(SecureNode, T), StartError> {
         self_test()?;
         let Secure { identity, network_key } = self.kind;
         let network = NetworkHash::secure(&self.network);
@@ -371,18 +379,20 @@ impl Builder<Secure> {
             None => Arc::new(NoiseChannel::new(identity.clone(), network, network_key.as_ref())?),
         };
         let scheme = Arc::new(Signed::new(network, identity));
-        let (node, events) = start(self.network, self.options, scheme, channel, true).await?;
-        Ok((SecureNode(node), events))
+        let (node, told) = start(self.network, self.options, scheme, channel, true, first).await?;
+        Ok((SecureNode(node), told))
     }
 }
 
-async fn start(
+/// `first` is called with the node before anything happens at it.
+async fn start<T>(
     network: NetworkName,
     options: Options,
     scheme: Arc<dyn Scheme>,
     channel: Arc<dyn Channel>,
     is_secure: bool,
-) -> Result<(Node, Events), StartError> {
+    first: impl FnOnce(&Node) -> T,
+) -> Result<(Node, T), StartError> {
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(StartError::NoRuntime);
     }
@@ -455,12 +465,12 @@ async fn start(
     for launch in options.launches.0 {
         launch(&node)?;
     }
-    let (events, now) = (node.events(), shared.now());
+    let (told, now) = (first(&node), shared.now());
     if let Some(listener) = listener {
         shared.tasks.spawn(listener::listen(shared.clone(), listener));
     }
     shared.with_core(|core| core.start(now));
-    Ok((node, events))
+    Ok((node, told))
 }
 
 /// What a log is to be if there is none yet.

@@ -25,7 +25,8 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, target: Target) {
     let outcome = tokio::select! {
         () = shared.closing.cancelled() => return,
-        outcome = set_up_target(&shared, dial, &target) => outcome,
+        // Apart, so that an open link does not hold the room that a handshake needs.
+        outcome = Box::pin(set_up_target(&shared, dial, &target)) => outcome,
     };
     match outcome {
         Ok(established) => link_task::run(shared, established).await,
@@ -48,7 +49,7 @@ pub(super) async fn dial_on_demand(
     let target = Target::OnDemand { id, address };
     let outcome = tokio::select! {
         () = shared.closing.cancelled() => return,
-        outcome = set_up_target(&shared, dial, &target) => outcome,
+        outcome = Box::pin(set_up_target(&shared, dial, &target)) => outcome,
     };
     // Whoever asked may have given up: the link is open all the same.
     match outcome {

@@ -1,6 +1,7 @@
 //! What a node tells whoever listens.
 
 use std::net::SocketAddr;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -14,8 +15,8 @@ use crate::overlay::{CoreEvent, Direction, JoinStep, MemberState, Reason, Target
 use super::{Broadcast, DirectMessage};
 
 /// How many events a slow listener may be behind before it misses some (and is told how many). The room for them is taken
-/// at start, about 200 bytes each.
-pub(super) const EVENT_CAPACITY: usize = 256;
+/// when the first listener comes, about 130 bytes each.
+const EVENT_CAPACITY: usize = 256;
 
 /// Something that happened at a node. The names of the predecessors of this design stand behind each.
 #[derive(Clone, Debug)]
@@ -144,6 +145,27 @@ impl Event {
             CoreEvent::IdentityUsedElsewhere { id } => Event::IdentityUsedElsewhere { id },
             CoreEvent::ClockOff { peer, by, ahead } => Event::ClockOff { peer, by, ahead },
         })
+    }
+}
+
+/// Where a node's events go. The room for them is taken when the first listener comes.
+#[derive(Debug, Default)]
+pub(super) struct Announcer(OnceLock<broadcast::Sender<Event>>);
+
+impl Announcer {
+    /// Another listener.
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.0.get_or_init(|| broadcast::Sender::new(EVENT_CAPACITY)).subscribe()
+    }
+
+    /// Whether anybody listens.
+    pub(super) fn has_listeners(&self) -> bool {
+        self.0.get().is_some_and(|sender| sender.receiver_count() > 0)
+    }
+
+    /// Tells whoever listens; says whether there was anybody.
+    pub(super) fn send(&self, event: Event) -> bool {
+        self.0.get().is_some_and(|sender| sender.send(event).is_ok())
     }
 }
 

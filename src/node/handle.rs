@@ -13,7 +13,7 @@ use crate::link::Traffic;
 use crate::log::{Cursor, LogError, Usage};
 use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
-use super::apps::{Attached, StopSignal};
+use super::apps::Attached;
 use super::dialer::Failed;
 use super::requests::{self, Fetch, Request, RequestError, Requests, Sent, ServeError};
 use super::shared::{LinkHandle, Shared};
@@ -130,8 +130,7 @@ impl Node {
     /// Gives the broadcasts of `title`, and of the titles under it, to an application: they are kept and relayed by its
     /// verdict alone. `None` if another application has them. The port on which `app` is built; most want that instead.
     pub fn attach(&self, title: &Title) -> Option<Attached> {
-        let stop = StopSignal(self.shared().closing.clone());
-        self.shared().apps.attach(title, stop)
+        self.shared().apps.attach(title, &self.shared().closing)
     }
 
     /// The application of this title is gone. `failed`: it broke down, and nothing of its titles is taken any more; otherwise
@@ -460,12 +459,16 @@ impl Node {
     }
 
     /// Leaves the network: says so to everybody, closes every link with good-bye, frees the port. Done within half a
-    /// second (and what a log on disk has still to write), whatever the neighbours do; calling it again does nothing.
+    /// second (and what a log on disk has still to write), whatever the neighbours do, or three quarters where applications
+    /// take the time they are given; calling it again does nothing.
     pub async fn stop(&self) {
         let shared = self.shared();
         if shared.begin_stopping() {
             shared.emit(Event::Stopping);
             shared.closing.cancel();
+            // They may still publish.
+            shared.apps.finished().await;
+            shared.begin_leaving();
             shared.announce_leave().await;
             let now = shared.now();
             shared.with_core(|core| core.stop(now));

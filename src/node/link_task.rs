@@ -281,7 +281,7 @@ impl ReadTask<'_> {
             frame if !is_announced(frame.kind()) => return Err(unsupported(frame.kind())),
             frame if frame.request_number().is_some() => {
                 let kind = frame.kind();
-                let tell = |event| self.shared.events.send(event).is_ok();
+                let tell = |event| self.shared.events.send(event);
                 self.handle.requests.frame(frame, tell).map_err(|_| LinkError::UnexpectedFrame(kind))?;
             }
             frame => {

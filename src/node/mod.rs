@@ -20,7 +20,7 @@ mod requests;
 mod shared;
 mod subscription;
 
-pub use apps::{Attached, Held, LinkChange, StopSignal};
+pub use apps::{Attached, Held, LinkChange, STOPPING, StopSignal};
 pub use body::{Body, BodyError};
 pub use builder::{Builder, LaunchError, Plain, Secure, StartError};
 pub use clock::Clock;

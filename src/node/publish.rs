@@ -143,7 +143,7 @@ impl Shared {
         message: Bytes,
         lifetime: Lifetime,
     ) -> Result<Receipt, PublishError> {
-        if self.is_stopping() {
+        if self.is_leaving() {
             return Err(PublishError::Stopping);
         }
         let envelope = self.sign(title, message, lifetime).await?;

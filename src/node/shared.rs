@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use tokio::sync::futures::Notified;
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -22,7 +22,7 @@ use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
 use super::apps::Apps;
 use super::clock::RunningClock;
-use super::events::Event;
+use super::events::{Announcer, Event};
 use super::listener::Doorkeeper;
 use super::requests::{LinkRequests, Services};
 use super::{Broadcast, Item, Subscription, dialer};
@@ -46,7 +46,7 @@ pub(super) struct Shared {
     pub(super) clock: RunningClock,
     pub(super) doorkeeper: Doorkeeper,
     pub(super) links: RwLock<BTreeMap<LinkId, LinkHandle>>,
-    pub(super) events: broadcast::Sender<Event>,
+    pub(super) events: Announcer,
     /// The applications.
     pub(super) apps: Apps,
     /// What the node must not forget, if it was given a place for it.
@@ -63,6 +63,7 @@ pub(super) struct Shared {
     core: Mutex<Core>,
     next_link: AtomicU64,
     stopping: AtomicBool,
+    leaving: AtomicBool,
     timer_set: AtomicU64,
     timer_wake: Notify,
     link_removed: Notify,
@@ -121,7 +122,7 @@ impl Shared {
             doorkeeper: Doorkeeper::default(),
             links: RwLock::default(),
             apps: Apps::default(),
-            events: broadcast::Sender::new(super::events::EVENT_CAPACITY),
+            events: Announcer::default(),
             cancel: CancellationToken::new(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -129,6 +130,7 @@ impl Shared {
             core: Mutex::new(parts.core),
             next_link: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             timer_set: AtomicU64::new(NEVER),
             timer_wake: Notify::new(),
             link_removed: Notify::new(),
@@ -148,6 +150,16 @@ impl Shared {
 
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is to be published any more.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// From now on nothing is to be published.
+    pub(super) fn begin_leaving(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 
     /// Marks the node as stopping; says whether it was not yet.
@@ -299,8 +311,7 @@ impl Shared {
 
     /// Tells whoever listens.
     pub(super) fn emit(&self, event: Event) {
-        // It fails only if nobody listens.
-        let _ = self.events.send(event);
+        self.events.send(event);
     }
 
     /// Appends an accepted broadcast of somebody else; its readers are woken when it is durable.
@@ -326,7 +337,7 @@ impl Shared {
     /// Tells of a broadcast that was durable at once. Those that had to wait for the disk are told of by
     /// [`follow_log`](Self::follow_log).
     pub(super) fn tell_of(&self, envelope: &Verified<Envelope>, position: Position) {
-        if !self.log.is_on_disk() && self.events.receiver_count() > 0 && !is_protocol(envelope.title()) {
+        if !self.log.is_on_disk() && self.events.has_listeners() && !is_protocol(envelope.title()) {
             let cursor = Cursor::new(self.log.instance(), position);
             self.emit(Event::Message(Broadcast::new(envelope.clone(), cursor)));
         }
@@ -338,7 +349,7 @@ impl Shared {
         let Ok(mut messages) = messages.after(self.began) else { return };
         while let Some(item) = messages.next().await {
             if let Item::Broadcast(broadcast) = item
-                && self.events.receiver_count() > 0
+                && self.events.has_listeners()
             {
                 self.emit(Event::Message(broadcast));
             }

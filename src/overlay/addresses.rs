@@ -21,6 +21,9 @@ const HINT_RETRY_MOST: Duration = Duration::from_secs(24 * 3600);
 /// Who has no room comes last for this many times the longest pause.
 const FULL_FOR: u32 = 10;
 
+/// Members and others of whom addresses are noted. Above it only what this node proved itself is.
+const MOST: usize = 8192;
+
 /// Addresses of one member: four that it announces, and some that were proven before.
 const PER_MEMBER: usize = 6;
 
@@ -55,8 +58,8 @@ impl Address {
     };
 }
 
-/// Addresses by member that somebody vouched for or that were tried; bounded by the member table and [`PER_MEMBER`]. What
-/// members only claim stands in the member table.
+/// Addresses by member that somebody vouched for or that were tried; bounded by [`MOST`] and [`PER_MEMBER`]. What members
+/// only claim stands in the member table.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     members: BTreeMap<NodeId, Vec<(SocketAddr, Address)>>,
@@ -76,7 +79,8 @@ impl Addresses {
     /// Notes that `member` is said to be at `address`. A mere hint is noted only beside what is known better: else it stands
     /// in the member table.
     pub(super) fn learn(&mut self, member: NodeId, address: SocketAddr, trust: Trust, now: Instant) {
-        if trust == Trust::Hint && !self.members.contains_key(&member) {
+        let has_room = trust == Trust::Proven || (trust == Trust::Vouched && self.members.len() < MOST);
+        if !has_room && !self.members.contains_key(&member) {
             return;
         }
         let known = self.members.entry(member).or_default();

@@ -382,8 +382,11 @@ impl Core {
         };
         let put = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
         if !put.is_kept {
-            // Others keep it.
+            // Others keep it. But where it is may be what connects this part of the network with another.
             self.counts.count(Reason::TableFull);
+            if let Some(presence) = presence.filter(|_| vouched) {
+                self.learn_addresses(now, sender, &presence, true);
+            }
             return;
         }
         if let Some(displaced) = put.displaced {

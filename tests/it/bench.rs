@@ -22,7 +22,7 @@ fn every_delivery_is_counted_and_what_it_cost() {
     let results = object["results"].as_array().unwrap();
     let cases: Vec<_> = results.iter().map(|result| (result["case"].as_str().unwrap(), &result["nodes"])).collect();
     let [three, four] = [Value::from(3), Value::from(4)];
-    let expected = ["W2 closed", "W2 open", "W3"].map(|case| [(case, &three), (case, &four)]);
+    let expected = ["W2 closed", "W2 open", "W2 judged", "W3"].map(|case| [(case, &three), (case, &four)]);
     assert_eq!(cases, expected.concat());
     for result in results {
         let nodes = result["nodes"].as_u64().unwrap();

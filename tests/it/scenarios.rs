@@ -148,6 +148,21 @@ fn of_five_hundred_members_none_is_thought_to_be_gone_that_is_there() {
 }
 
 #[test]
+fn halves_that_form_apart_become_one_though_nobody_has_room_for_all_members() {
+    for seed in 0..3 {
+        let overlay = overlay::Settings { member_capacity: 16, ..overlay::Settings::lan() };
+        let mut sim = Simulation::new(Settings { nodes: 80, genesis: 2, seed, overlay, ..Settings::default() });
+        sim.cut(|node| node % 2);
+        sim.run_for(60 * SECOND);
+        assert!(!sim.is_connected());
+        sim.heal();
+        assert!(sim.run_until(Simulation::is_connected, 300 * SECOND), "seed {seed}: they never met");
+        sim.run_for(120 * SECOND);
+        assert!(sim.is_connected(), "seed {seed}");
+    }
+}
+
+#[test]
 fn a_lie_about_a_victims_address_told_to_two_hundred_nodes_leads_few_dials_there() {
     // The victim never was a member: the last node does not start.
     let overlay = overlay::Settings::wan();

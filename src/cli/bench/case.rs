@@ -16,6 +16,8 @@ pub(super) enum Case {
     FloodClosed,
     /// W2 as fast as it is taken.
     FloodOpen,
+    /// W2 in a closed loop, with an application at every node that judges each message before it is relayed.
+    FloodJudged,
     /// W3: everybody publishes.
     Senders,
     /// W4: larger messages.
@@ -45,11 +47,12 @@ pub(super) struct Size {
 
 impl Case {
     /// Everything that can be asked for, in the order in which it is measured.
-    pub(super) const ALL: [Case; 11] = [
+    pub(super) const ALL: [Case; 12] = [
         Case::Latency,
         Case::LatencyDisk,
         Case::FloodClosed,
         Case::FloodOpen,
+        Case::FloodJudged,
         Case::Senders,
         Case::Medium,
         Case::Join,
@@ -63,7 +66,7 @@ impl Case {
     pub(super) fn workload(self) -> &'static str {
         match self {
             Case::Latency | Case::LatencyDisk => "W1",
-            Case::FloodClosed | Case::FloodOpen => "W2",
+            Case::FloodClosed | Case::FloodOpen | Case::FloodJudged => "W2",
             Case::Senders => "W3",
             Case::Medium => "W4",
             Case::Join => "W5",
@@ -79,6 +82,7 @@ impl Case {
             Case::LatencyDisk => "W1 disk",
             Case::FloodClosed => "W2 closed",
             Case::FloodOpen => "W2 open",
+            Case::FloodJudged => "W2 judged",
             Case::RepairRecent => "W6 recent",
             Case::RepairScattered => "W6 scattered",
             other => other.workload(),
@@ -92,6 +96,7 @@ impl Case {
             Case::LatencyDisk => "the same with every node's log on disk",
             Case::FloodClosed => "small flood: one publisher, 256 B, at most 64 not yet everywhere",
             Case::FloodOpen => "small flood: one publisher, 256 B, as fast as it is taken",
+            Case::FloodJudged => "the closed loop, judged by an application at every node",
             Case::Senders => "many senders: all publish, 256 B, at most 64 in all not yet everywhere",
             Case::Medium => "medium: one publisher, 16 KiB, at most 64 not yet everywhere",
             Case::Join => "join: all at once through one genesis node",
@@ -136,7 +141,7 @@ impl Case {
     pub(super) fn size(self, quick: bool) -> Size {
         let (bytes, messages, few) = match self {
             Case::Latency | Case::LatencyDisk => (1024, 200, 20),
-            Case::FloodClosed | Case::FloodOpen | Case::Senders => (256, 5_000, 200),
+            Case::FloodClosed | Case::FloodOpen | Case::FloodJudged | Case::Senders => (256, 5_000, 200),
             Case::Medium => (16 << 10, 2_000, 50),
             Case::Join => (0, 0, 0),
             Case::RepairRecent | Case::RepairScattered => (1024, 100_000, 2_000),
@@ -187,7 +192,7 @@ mod tests {
     #[test]
     fn a_workload_is_asked_for_with_all_its_forms() {
         let wanted = |text: &str| text.parse().map(|Wanted(cases)| cases);
-        assert_eq!(wanted("W2"), Ok(vec![Case::FloodClosed, Case::FloodOpen]));
+        assert_eq!(wanted("W2"), Ok(vec![Case::FloodClosed, Case::FloodOpen, Case::FloodJudged]));
         assert_eq!(wanted("w3"), Ok(vec![Case::Senders]));
         assert_eq!(wanted("all"), Ok(Case::ALL.to_vec()));
         assert!(wanted("W7").unwrap_err().contains("W1, W2, W3"));

@@ -11,7 +11,7 @@ use super::case::Case;
 use super::disk::Folder;
 use super::machine;
 use super::metric::*;
-use super::network::{Network, Totals};
+use super::network::{Network, Plan, Totals};
 use super::round::{Job, Round};
 use super::tally::{TITLE, Tally};
 use crate::node::Node;
@@ -30,15 +30,17 @@ const WARM_UP_TITLE: &str = "warm-up";
 /// Starts a network, sends the messages through it, and counts.
 pub(super) async fn run(job: &Job, round: &mut Round) -> Result<(), Failure> {
     let folder = (job.case == Case::LatencyDisk).then(|| Folder::new(job)).transpose()?;
-    let network = Network::start(job.nodes, job.round, folder.as_ref().map(Folder::path), round).await?;
     let size = job.case.size(job.quick);
     let senders = if job.case == Case::Senders { job.nodes } else { 1 };
     let is_paced = matches!(job.case, Case::Latency | Case::LatencyDisk);
     let window = if job.case == Case::FloodOpen || is_paced { size.messages } else { WINDOW };
     let tally = Tally::new(job.nodes, size.messages, size.bytes, window, |number| number % senders);
+    let (logs, is_judged) = (folder.as_ref().map(Folder::path), job.case == Case::FloodJudged);
+    let plan = Plan { nodes: job.nodes, seed: job.round, logs, judged: is_judged.then_some(&tally) };
+    let network = Network::start(plan, round).await?;
     let warm_up_messages = if job.quick { QUICK_WARM_UP } else { WARM_UP };
     warm_up(&network, warm_up_messages, senders, round).await?;
-    let applications = tally.attend(network.nodes(), TITLE)?;
+    let applications = if is_judged { JoinSet::new() } else { tally.attend(network.nodes(), TITLE)? };
     let verify_before = machine::verification()?;
 
     let (totals, worked, start) = (network.totals(), machine::processor_time(), Instant::now());

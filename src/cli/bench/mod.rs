@@ -8,6 +8,7 @@ mod curves;
 mod disk;
 mod flood;
 mod join;
+mod judge;
 mod machine;
 mod metric;
 mod network;

@@ -1,15 +1,18 @@
 //! Nodes with full security in this process, over TCP on loopback.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
 use super::super::Failure;
 use super::super::statistics::ratio;
+use super::judge::Judge;
 use super::machine;
 use super::metric::{JOIN, JOIN_CPU, LINKS, MEMORY};
 use super::round::Round;
+use super::tally::{TITLE, Tally};
 use crate::identity::{Identity, NetworkName};
 use crate::link::Traffic;
 use crate::node::{Builder, Node, Secure, SecureNode};
@@ -31,6 +34,18 @@ pub(super) struct Network {
     nodes: Vec<Node>,
 }
 
+/// Which nodes to start.
+#[derive(Clone, Copy)]
+pub(super) struct Plan<'a> {
+    pub(super) nodes: usize,
+    /// What the nodes' identities and choices are made of.
+    pub(super) seed: u64,
+    /// Where their logs go; without it, into memory.
+    pub(super) logs: Option<&'a Path>,
+    /// Counts what comes, in an application that judges every message before it is relayed.
+    pub(super) judged: Option<&'a Arc<Tally>>,
+}
+
 /// What all nodes have counted so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
@@ -41,20 +56,16 @@ pub(super) struct Totals {
 }
 
 impl Network {
-    /// Starts `count` nodes at once, which join through the first; with their logs in `logs`, or in memory. Notes how long that took, and what a node costs.
-    pub(super) async fn start(
-        count: usize,
-        seed: u64,
-        logs: Option<&Path>,
-        round: &mut Round,
-    ) -> Result<Network, Failure> {
+    /// Starts the nodes at once; they join through the first. Notes how long that took, and what a node costs.
+    pub(super) async fn start(plan: Plan<'_>, round: &mut Round) -> Result<Network, Failure> {
+        let count = plan.nodes;
         let memory = machine::resident();
         let (start, worked) = (Instant::now(), machine::processor_time());
-        let genesis = builder(seed, 0, logs)?.start().await?;
+        let genesis = plan.builder(0)?.start().await?;
         let address = genesis.address().ok_or_else(|| Failure::said("the genesis node does not listen"))?;
         let mut starting = JoinSet::new();
         for place in 1..count {
-            let builder = builder(seed, place, logs)?.genesis(address.clone());
+            let builder = plan.builder(place)?.genesis(address.clone());
             starting.spawn(async move { (place, builder.start().await) });
         }
         let mut started = starting.join_all().await;
@@ -155,20 +166,25 @@ fn seed_of(seed: u64, place: usize) -> [u8; 32] {
     bytes
 }
 
-/// One more node, which joins a network that is there; with its log in a folder of `logs`.
-pub(super) async fn returning(network: &Network, seed: u64, place: usize, logs: &Path) -> Result<Node, Failure> {
-    let genesis = network.nodes.first().and_then(Node::address);
-    let genesis = genesis.ok_or_else(|| Failure::said("the genesis node does not listen"))?;
-    Ok(builder(seed, place, Some(logs))?.genesis(genesis).start().await?.into())
-}
+impl Plan<'_> {
+    /// One more node, which joins a network that is there.
+    pub(super) async fn one_more(&self, network: &Network, place: usize) -> Result<Node, Failure> {
+        let genesis = network.nodes.first().and_then(Node::address);
+        let genesis = genesis.ok_or_else(|| Failure::said("the genesis node does not listen"))?;
+        Ok(self.builder(place)?.genesis(genesis).start().await?.into())
+    }
 
-fn builder(seed: u64, place: usize, logs: Option<&Path>) -> Result<Builder<Secure>, Failure> {
-    let builder = SecureNode::builder(NAME.parse::<NetworkName>()?, identity(seed, place))
-        .listen(([127, 0, 0, 1], 0).into())
-        .overlay(Settings::local())
-        .seed(seed_of(seed, place));
-    Ok(match logs {
-        Some(folder) => builder.log_folder(folder.join(place.to_string())),
-        None => builder,
-    })
+    fn builder(&self, place: usize) -> Result<Builder<Secure>, Failure> {
+        let mut builder = SecureNode::builder(NAME.parse::<NetworkName>()?, identity(self.seed, place))
+            .listen(([127, 0, 0, 1], 0).into())
+            .overlay(Settings::local())
+            .seed(seed_of(self.seed, place));
+        if let Some(folder) = self.logs {
+            builder = builder.log_folder(folder.join(place.to_string()));
+        }
+        if let Some(tally) = self.judged {
+            builder = builder.app(TITLE, Judge::new(tally.clone(), place));
+        }
+        Ok(builder)
+    }
 }

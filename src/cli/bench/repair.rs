@@ -14,7 +14,7 @@ use super::case::Case;
 use super::disk::Folder;
 use super::machine;
 use super::metric::*;
-use super::network::{Network, identity, returning};
+use super::network::{Network, Plan, identity};
 use super::round::{Job, Round};
 use super::tally::{TITLE, Tally};
 use crate::envelope::{Draft, Envelope, Lifetime, Scheme, Signed, Timestamp, Verified, Version};
@@ -47,9 +47,10 @@ pub(super) async fn run(job: &Job, round: &mut Round) -> Result<(), Failure> {
     let count = missing.len() as f64;
     drop(kept);
 
-    let network = Network::start(back, job.round, Some(folder.path()), &mut Round::default()).await?;
+    let plan = Plan { nodes: back, seed: job.round, logs: Some(folder.path()), judged: None };
+    let network = Network::start(plan, &mut Round::default()).await?;
     let worked = machine::processor_time();
-    let node = returning(&network, job.round, back, folder.path()).await?;
+    let node = plan.one_more(&network, back).await?;
     let start = Instant::now();
     let applications = tally.attend_from_start(&node)?;
     tally.complete().await;

@@ -146,7 +146,8 @@ impl Tally {
         message.content.clone()
     }
 
-    fn received(&self, place: usize, content: &[u8]) {
+    /// The application at a node got a message.
+    pub(super) fn received(&self, place: usize, content: &[u8]) {
         let now = self.start.elapsed().as_nanos() as u64;
         let number = content.first_chunk().and_then(|number| usize::try_from(u64::from_be_bytes(*number)).ok());
         let known = number.and_then(|number| Some((number, self.messages.get(number)?)));

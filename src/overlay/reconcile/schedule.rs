@@ -112,6 +112,10 @@ impl Core {
     }
 
     fn schedule_sweep(&mut self, set: ReconcileSet, link: LinkId, task: Task) {
+        // Where there are more members than places, every two nodes keep others, and what is missing has no place here.
+        if set == ReconcileSet::Members && self.members.is_full() {
+            return;
+        }
         if self.repair.links.contains_key(&link) {
             let merged = self.repair.pending.entry((set, link)).or_insert(task);
             (merged.from, merged.to) = (merged.from.min(task.from), merged.to.max(task.to));
