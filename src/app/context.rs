@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::envelope::Title;
 use crate::identity::NodeId;
-use crate::node::{Body, Broadcast, Node, Publish, SendError};
+use crate::node::{Body, Broadcast, Node, Publish, RequestError, Sent};
 use crate::overlay::Reason;
 
 use super::ReadError;
@@ -50,7 +50,7 @@ impl Context {
     ///
     /// # Errors
     /// See [`Node::send_to`].
-    pub async fn send_to(&self, peer: &NodeId, body: impl Into<Body>) -> Result<(), SendError> {
+    pub async fn send_to(&self, peer: &NodeId, body: impl Into<Body>) -> Result<Sent, RequestError> {
         self.node.send_to(peer, self.title.as_str(), body).await
     }
 

@@ -22,10 +22,10 @@ use crate::wire::{Hello, HelloError};
 
 use super::Events;
 use super::clock::{Clock, RunningClock};
-use super::direct::REQUESTS;
 use super::handle::{Node, SecureNode};
 use super::link_task::{RECONCILE, TREE};
 use super::listener;
+use super::requests::{self, REQUESTS};
 use super::shared::{Parts, Shared};
 
 /// What this program can do beyond the first version of the protocol; announced in HELLO.
@@ -455,6 +455,7 @@ async fn start<T>(
     };
     let shared = Shared::new(parts);
     shared.tasks.spawn(shared.clone().run_timer());
+    shared.tasks.spawn(requests::watch(shared.clone()));
     if let Some(trouble) = shared.log.trouble() {
         shared.tasks.spawn(shared.clone().follow_log());
         shared.tasks.spawn(shared.clone().follow_trouble(trouble));

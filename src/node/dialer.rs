@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use crate::identity::{NodeAddress, NodeId};
 use crate::link::{self, Halves, LinkError, Outbox};
@@ -33,6 +34,35 @@ pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, target: Target) {
             let now = shared.now();
             shared.emit(Event::DialFailed { target, reason, why });
             shared.with_core(|core| core.dial_failed(now, dial, reason));
+        }
+    }
+}
+
+/// One attempt for a request; says what became of it.
+pub(super) async fn dial_on_demand(
+    shared: Arc<Shared>,
+    dial: DialId,
+    id: NodeId,
+    address: SocketAddr,
+    report: oneshot::Sender<Result<(), Reason>>,
+) {
+    let target = Target::OnDemand { id, address };
+    let outcome = tokio::select! {
+        () = shared.closing.cancelled() => return,
+        outcome = Box::pin(set_up_target(&shared, dial, &target)) => outcome,
+    };
+    // Whoever asked may have given up: the link is open all the same.
+    match outcome {
+        Ok(established) => {
+            established.requests().set_on_demand();
+            let _ = report.send(Ok(()));
+            link_task::run(shared, established).await;
+        }
+        Err(Failed { reason, why }) => {
+            let now = shared.now();
+            shared.emit(Event::DialFailed { target, reason, why });
+            shared.with_core(|core| core.dial_failed(now, dial, reason));
+            let _ = report.send(Err(reason));
         }
     }
 }
@@ -67,7 +97,7 @@ impl Failed {
 
 async fn set_up_target(shared: &Arc<Shared>, dial: DialId, target: &Target) -> Result<Established, Failed> {
     match target {
-        Target::Member { id, address } => {
+        Target::Member { id, address } | Target::OnDemand { id, address } => {
             let made = set_up(shared, Some(dial), Some(*id), *address, false).await;
             made.map_err(|failed| failed.at(*address))
         }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,9 +22,9 @@ use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
 use super::apps::Apps;
 use super::clock::RunningClock;
-use super::direct::Calls;
 use super::events::{Announcer, Event};
 use super::listener::Doorkeeper;
+use super::requests::{LinkRequests, Services};
 use super::{Broadcast, Item, Subscription, dialer};
 
 /// What all tasks of a node share.
@@ -57,6 +58,8 @@ pub(super) struct Shared {
     /// Cancelled when nothing new is to begin.
     pub(super) closing: CancellationToken,
     pub(super) tasks: TaskTracker,
+    /// Who answers requests of which title.
+    pub(super) services: Arc<Services>,
     core: Mutex<Core>,
     next_link: AtomicU64,
     stopping: AtomicBool,
@@ -64,6 +67,7 @@ pub(super) struct Shared {
     timer_set: AtomicU64,
     timer_wake: Notify,
     link_removed: Notify,
+    links_changed: Notify,
     /// What went over links that are no more.
     former_traffic: Meter,
 }
@@ -74,9 +78,7 @@ pub(super) struct LinkHandle {
     pub(super) peer: NodeId,
     pub(super) outbox: Outbox,
     pub(super) meter: Arc<Meter>,
-    pub(super) calls: Arc<Calls>,
-    /// Whether the other node announced that it takes requests: nobody else is sent one.
-    pub(super) takes_requests: bool,
+    pub(super) requests: Arc<LinkRequests>,
     /// Why this node closes it, once it does.
     pub(super) closing: watch::Sender<Option<Reason>>,
 }
@@ -124,6 +126,7 @@ impl Shared {
             cancel: CancellationToken::new(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            services: Arc::default(),
             core: Mutex::new(parts.core),
             next_link: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
@@ -131,6 +134,7 @@ impl Shared {
             timer_set: AtomicU64::new(NEVER),
             timer_wake: Notify::new(),
             link_removed: Notify::new(),
+            links_changed: Notify::new(),
             former_traffic: Meter::default(),
         })
     }
@@ -206,12 +210,6 @@ impl Shared {
     /// The host's side of a link, while it is open.
     pub(super) fn link(&self, link: LinkId) -> Option<LinkHandle> {
         self.links.read().unwrap_or_else(PoisonError::into_inner).get(&link).cloned()
-    }
-
-    /// The host's side of a link with a node, open or being closed.
-    pub(super) fn link_of(&self, peer: &NodeId) -> Option<LinkHandle> {
-        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
-        links.values().find(|link| link.peer == *peer).cloned()
     }
 
     /// Queues a frame of the core's. A peer that leaves so much of them unread is stuck.
@@ -300,7 +298,15 @@ impl Shared {
             CoreEvent::LinkClosed { peer, reason, .. } => self.apps.closed(*peer, *reason),
             _ => {}
         }
+        if !matches!(event, CoreEvent::Join(_) | CoreEvent::Latency { .. } | CoreEvent::ClockOff { .. }) {
+            self.links_changed.notify_waiters();
+        }
         Event::of(event).into_iter().for_each(|event| self.emit(event));
+    }
+
+    /// Comes to an end when a link opened or closed, or a dial failed, after this was called.
+    pub(super) fn links_changed(&self) -> Notified<'_> {
+        self.links_changed.notified()
     }
 
     /// Tells whoever listens.

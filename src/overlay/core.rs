@@ -325,10 +325,15 @@ impl Core {
     }
 
     pub(super) fn new_dial(&mut self, target: Target) {
+        let dial = self.enter_dial(target.clone());
+        self.outputs.push(Output::Dial { dial, target });
+    }
+
+    pub(super) fn enter_dial(&mut self, target: Target) -> DialId {
         let dial = DialId(self.next_dial);
         self.next_dial += 1;
-        self.dials.insert(dial, target.clone());
-        self.outputs.push(Output::Dial { dial, target });
+        self.dials.insert(dial, target);
+        dial
     }
 
     fn review_every(&self) -> Duration {

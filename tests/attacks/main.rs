@@ -10,6 +10,7 @@ mod keys;
 mod networks;
 mod records;
 mod replay;
+mod requests;
 mod stage;
 mod storm;
 mod tree;

@@ -21,6 +21,7 @@ mod noise_vectors;
 mod others;
 mod parsers;
 mod passphrases;
+#[allow(dead_code, reason = "the tests in tests/attacks use the rest of it")]
 mod peer;
 mod place;
 mod plain;
@@ -29,6 +30,7 @@ mod processes;
 mod program;
 mod prompt;
 mod readme;
+mod requests;
 mod scenarios;
 mod sim;
 mod simulate;

@@ -38,6 +38,8 @@ pub(crate) async fn until(what: &str, nodes: &[&Node], fact: impl Fn() -> bool) 
         }
     };
     within(what, wait).await;
+    // Nobody listens to the nodes any more when this returns.
+    watchers.shutdown().await;
 }
 
 /// An identity for tests: everybody can make it again.

@@ -891,6 +891,12 @@ class Body:
             raise Refused("grammar")
         return flags == 1
 
+    def request_flags(self):
+        flags = self.integer(1)
+        if flags & ~1 not in REQUEST_KINDS:
+            raise Refused("grammar")
+        return {"kind": REQUEST_KINDS[flags & ~1], "last": flags & 1 == 1}
+
     def title(self):
         try:
             return check_title(self.take(self.integer(1)))
@@ -905,6 +911,10 @@ class Body:
     def end(self):
         if self.data:
             raise Refused("grammar")
+
+
+# What bits 1 and 2 of a request's flags mean.
+REQUEST_KINDS = {0: "message", 2: "question", 6: "fetch"}
 
 
 def read_body(kind, data):
@@ -923,7 +933,7 @@ def read_body(kind, data):
     elif kind in (0x12, 0x21, 0x22, 0x25):
         fields = {"ids": body.ids()}
     elif kind == 0x40:
-        fields = {"number": body.number(), "title": body.title(), "last": body.last(), "bytes": body.rest().hex()}
+        fields = {"number": body.number(), "title": body.title(), **body.request_flags(), "bytes": body.rest().hex()}
     elif kind == 0x41:
         fields = {"number": body.number(), "last": body.last(), "bytes": body.rest().hex()}
     elif kind == 0x42:
@@ -948,7 +958,8 @@ def write_body(kind, fields):
         return bytes([fields["what"], fields["count"]])
     if kind == 0x40:
         title = fields["title"].encode()
-        return number + bytes([len(title)]) + title + bytes([fields["last"]]) + bytes.fromhex(fields["bytes"])
+        kind, = (flags for flags, name in REQUEST_KINDS.items() if name == fields["kind"])
+        return number + bytes([len(title)]) + title + bytes([kind | fields["last"]]) + bytes.fromhex(fields["bytes"])
     if kind == 0x41:
         return number + bytes([fields["last"]]) + bytes.fromhex(fields["bytes"])
     if kind == 0x42:

@@ -7,6 +7,7 @@ mod holders;
 mod links;
 mod members;
 mod reasons;
+mod on_demand;
 mod tickets;
 mod tree;
 mod verdicts;
