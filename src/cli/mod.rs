@@ -11,10 +11,13 @@ mod init;
 mod key_name;
 mod keygen;
 mod log;
+mod open;
+mod out_file;
 mod output;
 mod passphrase;
 mod run;
 mod runtime;
+mod seal;
 mod verify;
 
 use std::io;
@@ -58,6 +61,8 @@ enum Command {
     Check(check::Check),
     Run(run::Run),
     Verify(verify::Verify),
+    Seal(seal::Seal),
+    Open(open::Open),
     Devnet(devnet::Devnet),
     Completions(completions::Completions),
 }
@@ -72,6 +77,8 @@ impl Command {
             Command::Run(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Verify(command) => command.run(out),
+            Command::Seal(command) => command.run(out),
+            Command::Open(command) => command.run(out),
             Command::Completions(command) => command.run(out),
         }
     }

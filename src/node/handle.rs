@@ -99,7 +99,7 @@ impl Node {
         Node { inner: Arc::new(Handle { shared }) }
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 

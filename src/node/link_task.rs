@@ -109,7 +109,7 @@ impl Registered {
 
 /// Whether this node announces what a kind of frame needs, or it needs nothing.
 fn is_announced(kind: Kind) -> bool {
-    !matches!(kind, Kind::MembersWanted | Kind::Eager | Kind::Lazy | Kind::Reconcile | Kind::Revocations)
+    !matches!(kind, Kind::Eager | Kind::Lazy | Kind::Reconcile | Kind::Revocations)
 }
 
 fn unsupported(kind: Kind) -> LinkError {

@@ -14,6 +14,10 @@ mod link_task;
 mod listener;
 mod publish;
 mod reasons;
+#[cfg(feature = "sealed")]
+mod seal_keys;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod shared;
 mod subscription;
 
@@ -24,4 +28,6 @@ pub use events::{Event, Events};
 pub use from_config::LoadError;
 pub use handle::{ConnectError, Node, SecureNode, Status};
 pub use publish::{Body, Publish, PublishError, Receipt};
+#[cfg(feature = "sealed")]
+pub use sealed::{SealTo, SealToError};
 pub use subscription::{Broadcast, Item, Subscription};

@@ -18,6 +18,7 @@ use super::join::Join;
 use super::links::Link;
 use super::members::Members;
 use super::output::{CoreEvent, DialId, LinkId, Output, Target};
+use super::records::Records;
 use super::remembered::RememberedPeers;
 use super::standing::Standing;
 use super::tickets::Tickets;
@@ -56,6 +57,7 @@ pub struct Core {
     pub(super) index: Index,
     pub(super) tickets: Tickets,
     pub(super) members: Members,
+    pub(super) records: Records,
     pub(super) addresses: Addresses,
     pub(super) standing: Standing,
     pub(super) asking: Asking,
@@ -147,6 +149,7 @@ impl Core {
             index: Index::new(setup.settings.index_capacity, now.wall.minus(floor), hash_key),
             tickets: Tickets::default(),
             members: Members::new(setup.settings.member_capacity),
+            records: Records::new(setup.settings.member_capacity),
             addresses: Addresses::default(),
             standing: Standing::default(),
             asking: Asking::default(),
@@ -326,6 +329,7 @@ impl Core {
             }
             self.event(CoreEvent::Member { id, state });
         }
+        self.records.expire(self.clock_seen.max(now.wall));
         self.remember_peers();
         self.review_budgets(now);
         self.maintain(now);

@@ -247,6 +247,7 @@ impl Core {
         }
         match content {
             Content::Presence(_) | Content::Leave => self.members.admits(envelope),
+            Content::Member(_) => self.records.admits(envelope, |id| self.members.presence(id).is_some()),
             Content::Unreadable => Err(Reason::BadContent),
             Content::Application | Content::OtherProtocol => Ok(()),
         }
@@ -294,6 +295,10 @@ impl Core {
         let presence = match content {
             Content::Presence(presence) => Some(*presence),
             Content::Leave => None,
+            Content::Member(record) => {
+                let is_member = |id: &NodeId| self.members.presence(id).is_some();
+                return self.records.put(envelope, *record, self.settings.keep, is_member);
+            }
             Content::Application | Content::OtherProtocol | Content::Unreadable => return,
         };
         let changed = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);

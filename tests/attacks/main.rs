@@ -9,6 +9,7 @@ mod handshake;
 mod keys;
 mod records;
 mod replay;
+mod sealed;
 mod stage;
 
 #[allow(dead_code, reason = "the tests in tests/it use the rest of it")]

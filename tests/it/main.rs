@@ -25,6 +25,8 @@ mod processes;
 mod program;
 mod prompt;
 mod readme;
+mod sealed_files;
+mod sealed_messages;
 mod sim;
 mod support;
 mod terminal;

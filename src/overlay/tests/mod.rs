@@ -5,6 +5,7 @@ mod blame;
 mod budgets;
 mod links;
 mod members;
+mod records;
 mod tickets;
 mod verdicts;
 
