@@ -17,6 +17,10 @@ mod link_task;
 mod listener;
 mod publish;
 mod reasons;
+#[cfg(feature = "sealed")]
+mod seal_keys;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod shared;
 mod subscription;
 
@@ -30,4 +34,6 @@ pub use from_config::LoadError;
 pub use handle::{ConnectError, Node, SecureNode, Status, WeakNode};
 pub use judging::{Judge, LATER_FOR, Undecided, Verdict};
 pub use publish::{Publish, PublishError, Receipt};
+#[cfg(feature = "sealed")]
+pub use sealed::{SealTo, SealToError};
 pub use subscription::{Broadcast, Item, Subscription};

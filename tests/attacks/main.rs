@@ -10,6 +10,7 @@ mod keys;
 mod networks;
 mod records;
 mod replay;
+mod sealed;
 mod stage;
 mod storm;
 mod tree;

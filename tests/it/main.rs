@@ -30,6 +30,8 @@ mod program;
 mod prompt;
 mod readme;
 mod scenarios;
+mod sealed_files;
+mod sealed_messages;
 mod sim;
 mod simulate;
 mod support;
