@@ -160,7 +160,7 @@ impl Node {
         self.shared().is_stopping()
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 

@@ -17,6 +17,10 @@ mod listener;
 mod publish;
 mod reasons;
 mod requests;
+#[cfg(feature = "sealed")]
+mod seal_keys;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod shared;
 mod subscription;
 
@@ -33,4 +37,6 @@ pub use requests::{
     Asked, DirectMessage, Download, Fetch, MAX_DIRECT, MAX_REQUEST, Reply, ReplyEnded, Request, RequestError, Requests,
     Response, Sent, ServeError, WrongBody,
 };
+#[cfg(feature = "sealed")]
+pub use sealed::{SealTo, SealToError};
 pub use subscription::{Broadcast, Item, Subscription};
