@@ -113,6 +113,8 @@ pub enum Reason {
     NetworkShutDown,
     /// A link that is not needed.
     Idle,
+    /// The applications did not want a link that was lost to be opened again.
+    ApplicationDeclined,
 }
 
 impl Reason {
@@ -124,13 +126,14 @@ impl Reason {
                 | Reason::PeerLeft
                 | Reason::Full
                 | Reason::VisitDone
+                | Reason::Idle
                 | Reason::Requested
                 | Reason::NotAdmitted
         )
     }
 
     /// Every reason, in the order of the list above.
-    pub const ALL: [Reason; 49] = [
+    pub const ALL: [Reason; 50] = [
         Reason::BadEnvelope,
         Reason::BadSignature,
         Reason::KnownBad,
@@ -180,6 +183,7 @@ impl Reason {
         Reason::Renewed,
         Reason::NetworkShutDown,
         Reason::Idle,
+        Reason::ApplicationDeclined,
     ];
 
     /// The reason as one word for counters, traces and JSON.
@@ -234,6 +238,7 @@ impl Reason {
             Reason::Renewed => "renewed",
             Reason::NetworkShutDown => "network-shut-down",
             Reason::Idle => "idle",
+            Reason::ApplicationDeclined => "application-declined",
         }
     }
 }
