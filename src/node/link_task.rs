@@ -118,7 +118,7 @@ impl Registered {
 
 /// Whether this node announces what a kind of frame needs, or it needs nothing.
 fn is_announced(kind: Kind) -> bool {
-    !matches!(kind, Kind::MembersWanted | Kind::Revocations)
+    kind != Kind::Revocations
 }
 
 fn unsupported(kind: Kind) -> LinkError {

@@ -20,6 +20,10 @@ mod publish;
 mod reasons;
 mod requests;
 mod retry;
+#[cfg(feature = "sealed")]
+mod seal_keys;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod shared;
 mod subscription;
 
@@ -38,4 +42,6 @@ pub use requests::{
     Response, Sent, ServeError, WrongBody,
 };
 pub use retry::{NOT_AGAIN_FOR, Say};
+#[cfg(feature = "sealed")]
+pub use sealed::{SealTo, SealToError};
 pub use subscription::{Broadcast, Item, Subscription};

@@ -57,6 +57,9 @@ pub(super) struct Shared {
     pub(super) nicknames: Nicknames,
     /// What the node must not forget, if it was given a place for it.
     pub(super) state: Option<Arc<State>>,
+    /// What others seal to, if anything.
+    #[cfg(feature = "sealed")]
+    pub(super) seal_keys: Option<super::seal_keys::SealKeys>,
     /// The end of the log at the start.
     pub(super) began: Cursor,
     /// Cancelled when everything is to end, whatever it is doing.
@@ -99,6 +102,8 @@ pub(super) struct Parts {
     pub(super) channel: Arc<dyn Channel>,
     pub(super) log: Arc<dyn Log>,
     pub(super) state: Option<Arc<State>>,
+    #[cfg(feature = "sealed")]
+    pub(super) seal_keys: Option<super::seal_keys::SealKeys>,
     pub(super) genesis: Vec<NodeAddress>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) announce_link_addresses: bool,
@@ -122,6 +127,8 @@ impl Shared {
             began: parts.log.end(),
             log: parts.log,
             state: parts.state,
+            #[cfg(feature = "sealed")]
+            seal_keys: parts.seal_keys,
             genesis: parts.genesis,
             listen: parts.listen,
             announce_link_addresses: parts.announce_link_addresses,

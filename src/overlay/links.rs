@@ -406,6 +406,7 @@ impl Core {
             Frame::Pong(nonce) => self.ponged(now, from, u64::from_be_bytes(nonce)),
             Frame::Goodbye(goodbye) => self.told_goodbye(from, &goodbye),
             Frame::PeersWanted(wanted) => self.answer_peers(now, from, wanted),
+            Frame::MembersWanted(wanted) => self.answer_members(now, from, &wanted),
             Frame::Have(ids) => self.have(now, from, ids.iter()),
             Frame::Want(ids) => self.want(now, from, ids.iter()),
             Frame::Absent(ids) => self.absent(now, from, ids.iter()),

@@ -85,8 +85,6 @@ pub enum Reason {
     Unsupported,
     /// The node is barred for what it did.
     Barred,
-    /// The node is not a member.
-    NotAdmitted,
     /// This node itself answered.
     OwnIdentity,
     /// Another node than the expected one answered.
@@ -122,18 +120,12 @@ impl Reason {
     pub fn is_peaceful(self) -> bool {
         matches!(
             self,
-            Reason::Stopping
-                | Reason::PeerLeft
-                | Reason::Full
-                | Reason::VisitDone
-                | Reason::Idle
-                | Reason::Requested
-                | Reason::NotAdmitted
+            Reason::Stopping | Reason::PeerLeft | Reason::Full | Reason::VisitDone | Reason::Idle | Reason::Requested
         )
     }
 
     /// Every reason, in the order of the list above.
-    pub const ALL: [Reason; 50] = [
+    pub const ALL: [Reason; 49] = [
         Reason::BadEnvelope,
         Reason::BadSignature,
         Reason::KnownBad,
@@ -169,7 +161,6 @@ impl Reason {
         Reason::BadRecord,
         Reason::Unsupported,
         Reason::Barred,
-        Reason::NotAdmitted,
         Reason::OwnIdentity,
         Reason::WrongIdentity,
         Reason::HandshakeFailed,
@@ -224,7 +215,6 @@ impl Reason {
             Reason::BadRecord => "bad-record",
             Reason::Unsupported => "unsupported",
             Reason::Barred => "barred",
-            Reason::NotAdmitted => "not-admitted",
             Reason::OwnIdentity => "own-identity",
             Reason::WrongIdentity => "wrong-identity",
             Reason::HandshakeFailed => "handshake-failed",

@@ -11,6 +11,7 @@ mod networks;
 mod records;
 mod replay;
 mod requests;
+mod sealed;
 mod stage;
 mod storm;
 mod tree;

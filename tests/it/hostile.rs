@@ -196,7 +196,7 @@ async fn a_frame_that_must_be_understood_and_is_not_ends_the_link_without_blame(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_of_a_feature_nobody_announced_ends_the_link_with_a_word_and_without_blame() {
     let node = node(1, &[]).await;
-    let frames = [Frame::MembersWanted([identity(1).id()].into_iter().collect())];
+    let frames = [Frame::Revocations(vec![0].into())];
     for frame in frames {
         let mut stranger = Peer::connect(&node, identity(66)).await.unwrap();
         stranger.send(frame.clone());

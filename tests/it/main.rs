@@ -33,6 +33,8 @@ mod prompt;
 mod readme;
 mod requests;
 mod scenarios;
+mod sealed_files;
+mod sealed_messages;
 mod sim;
 mod simulate;
 mod support;

@@ -8,7 +8,7 @@ use sealnet::node::{Item, Node, SecureNode, Subscription};
 use sealnet::overlay::Settings;
 
 /// Longer than anything here takes; reached only when something is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Fails the test, saying what did not happen, instead of letting it hang.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {

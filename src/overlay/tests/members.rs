@@ -179,3 +179,15 @@ fn a_hundred_inbound_links_from_one_range_leave_room_for_others() {
     assert_eq!((one_range, one_address), (8, 4));
     assert_eq!(from(200, [192, 0, 2, 1]), Ok(()));
 }
+
+#[test]
+fn what_a_full_table_has_no_room_for_is_counted_and_relayed_all_the_same() {
+    let mut node = Alone::with(Settings { member_capacity: 4, ..Settings::local() });
+    let (link, _) = (node.linked(1), node.linked(2));
+    for author in 10..40 {
+        node.take_in(link, &presence(author, 1, &[]));
+        assert_eq!(relayed(&node.outputs()).len(), 1, "{author}");
+    }
+    assert!(node.counted(Reason::TableFull) > 0);
+    assert!(node.core.members().len() <= 4);
+}

@@ -6,7 +6,10 @@ mod budgets;
 mod holders;
 mod links;
 mod members;
+
 mod on_demand;
+mod reasons;
+mod records;
 mod tickets;
 mod tree;
 mod verdicts;
