@@ -43,8 +43,8 @@ Examples:
 
 Workloads: W1 latency, W2 small flood, W3 many senders, W4 medium messages,
 W5 joining, W6 repair, W7 requests, W8 log on disk, W9 simulated;
-docs/performance.md says more. Exit status 0 says that every message arrived at every node, once and
-unaltered.")]
+docs/performance.md says more. Exit status 0 says that every message arrived at
+every node, once and unaltered.")]
 pub(super) struct Bench {
     /// Which workloads: W1, W2 … or all.
     #[arg(value_name = "WORKLOAD", default_value = "all")]
