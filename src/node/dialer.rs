@@ -16,6 +16,7 @@ use crate::wire::{Goodbye, Hello};
 use super::Event;
 use super::link_task::{self, Established};
 use super::reasons::reason_of;
+use super::retry::NOT_AGAIN_FOR;
 use super::shared::Shared;
 
 /// How long a connection may take to come about.
@@ -23,6 +24,14 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// One attempt the core asked for.
 pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, target: Target) {
+    let is_wanted = tokio::select! {
+        () = shared.closing.cancelled() => return,
+        is_wanted = Box::pin(shared.is_wanted_again(&target)) => is_wanted,
+    };
+    if !is_wanted {
+        let now = shared.now();
+        return shared.with_core(|core| core.dial_declined(now, dial, NOT_AGAIN_FOR));
+    }
     let outcome = tokio::select! {
         () = shared.closing.cancelled() => return,
         // Apart, so that an open link does not hold the room that a handshake needs.

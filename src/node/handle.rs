@@ -15,7 +15,7 @@ use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts
 
 use super::apps::Attached;
 use super::dialer::Failed;
-use super::requests::{self, Fetch, Request, RequestError, Requests, Sent, ServeError};
+use super::requests::{self, Asked, Fetch, Request, RequestError, Requests, Sent, ServeError};
 use super::shared::{LinkHandle, Shared};
 use super::{Body, Event, Events, Publish, Subscription, dialer, link_task};
 
@@ -130,7 +130,15 @@ impl Node {
     /// Gives the broadcasts of `title`, and of the titles under it, to an application: they are kept and relayed by its
     /// verdict alone. `None` if another application has them. The port on which `app` is built; most want that instead.
     pub fn attach(&self, title: &Title) -> Option<Attached> {
-        self.shared().apps.attach(title, &self.shared().closing)
+        let shared = self.shared();
+        let requests = shared.services.serve(title.clone(), shared.cancel.clone()).ok()?;
+        shared.apps.attach(title, &shared.closing, requests)
+    }
+
+    /// Hands on what an application does not answer: a message to whoever listens to [`events`](Self::events), all else, and
+    /// what nobody listens for, back with a refusal.
+    pub fn pass_on(&self, asked: Asked) {
+        asked.pass_on(|message| self.shared().events.send(Event::Direct(message)));
     }
 
     /// The application of this title is gone. `failed`: it broke down, and nothing of its titles is taken any more; otherwise
@@ -138,6 +146,7 @@ impl Node {
     pub fn detach(&self, title: &Title, failed: bool) {
         if failed {
             self.shared().apps.failed(title);
+            self.shared().services.failed(title);
             self.shared().emit(Event::ApplicationFailed { title: title.clone() });
         } else {
             self.shared().apps.detach(title);
@@ -246,6 +255,17 @@ impl Node {
     /// What happens at this node, from now on.
     pub fn events(&self) -> Events {
         Events::new(self.shared().events.subscribe(), self.shared().cancel.clone())
+    }
+
+    /// Who else runs the application with this title, and in which version: neighbours said so when the link was opened, and
+    /// all members say so when they announce themselves.
+    pub fn peers_running(&self, title: &str) -> Vec<(NodeId, String)> {
+        let own = self.id();
+        let running = |member: Member| {
+            let Member { id, mut presence, .. } = member;
+            Some((id, presence.apps.remove(title)?)).filter(|(id, _)| *id != own)
+        };
+        self.members().into_iter().filter_map(running).collect()
     }
 
     /// Everybody who belongs to the network and is not gone, this node included (`nodes_in_network`).

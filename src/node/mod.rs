@@ -12,11 +12,14 @@ mod events;
 mod from_config;
 mod handle;
 mod judging;
+mod link_data;
 mod link_task;
 mod listener;
+mod nicknames;
 mod publish;
 mod reasons;
 mod requests;
+mod retry;
 #[cfg(feature = "sealed")]
 mod seal_keys;
 #[cfg(feature = "sealed")]
@@ -32,11 +35,13 @@ pub use events::{Event, Events};
 pub use from_config::LoadError;
 pub use handle::{ConnectError, Node, SecureNode, Status, WeakNode};
 pub use judging::{Judge, LATER_FOR, Undecided, Verdict};
+pub use nicknames::{MAX_NICKNAMES, NicknameError};
 pub use publish::{Publish, PublishError, Receipt};
 pub use requests::{
     Asked, DirectMessage, Download, Fetch, MAX_DIRECT, MAX_REQUEST, Reply, ReplyEnded, Request, RequestError, Requests,
     Response, Sent, ServeError, WrongBody,
 };
+pub use retry::{NOT_AGAIN_FOR, Say};
 #[cfg(feature = "sealed")]
 pub use sealed::{SealTo, SealToError};
 pub use subscription::{Broadcast, Item, Subscription};

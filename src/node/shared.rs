@@ -23,8 +23,11 @@ use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 use super::apps::Apps;
 use super::clock::RunningClock;
 use super::events::{Announcer, Event};
+use super::link_data::LinkData;
 use super::listener::Doorkeeper;
+use super::nicknames::Nicknames;
 use super::requests::{LinkRequests, Services};
+use super::retry::LostNodes;
 use super::{Broadcast, Item, Subscription, dialer};
 
 /// What all tasks of a node share.
@@ -49,6 +52,9 @@ pub(super) struct Shared {
     pub(super) events: Announcer,
     /// The applications.
     pub(super) apps: Apps,
+    /// Nodes that were lost.
+    pub(super) lost: LostNodes,
+    pub(super) nicknames: Nicknames,
     /// What the node must not forget, if it was given a place for it.
     pub(super) state: Option<Arc<State>>,
     /// What others seal to, if anything.
@@ -82,6 +88,8 @@ pub(super) struct LinkHandle {
     pub(super) outbox: Outbox,
     pub(super) meter: Arc<Meter>,
     pub(super) requests: Arc<LinkRequests>,
+    /// What applications keep about the neighbour.
+    pub(super) data: Arc<LinkData>,
     /// Why this node closes it, once it does.
     pub(super) closing: watch::Sender<Option<Reason>>,
 }
@@ -129,6 +137,8 @@ impl Shared {
             doorkeeper: Doorkeeper::default(),
             links: RwLock::default(),
             apps: Apps::default(),
+            lost: LostNodes::default(),
+            nicknames: Nicknames::default(),
             events: Announcer::default(),
             cancel: CancellationToken::new(),
             closing: CancellationToken::new(),
@@ -301,8 +311,14 @@ impl Shared {
     fn tell(&self, event: CoreEvent) {
         trace(&event);
         match &event {
-            CoreEvent::LinkOpened { peer, direction, .. } => self.apps.opened(*peer, *direction),
-            CoreEvent::LinkClosed { peer, reason, .. } => self.apps.closed(*peer, *reason),
+            CoreEvent::LinkOpened { peer, direction, .. } => {
+                self.lost.found(peer);
+                self.apps.opened(*peer, *direction);
+            }
+            CoreEvent::LinkClosed { peer, reason, .. } => {
+                self.lost.closed(*peer, *reason);
+                self.apps.closed(*peer, *reason);
+            }
             _ => {}
         }
         if !matches!(event, CoreEvent::Join(_) | CoreEvent::Latency { .. } | CoreEvent::ClockOff { .. }) {

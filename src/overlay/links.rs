@@ -296,6 +296,24 @@ impl Core {
         self.dial_in_vain(now, target, reason);
     }
 
+    /// The host does not make an attempt, because the program does not want that link: not again before `pause` is over.
+    pub fn dial_declined(&mut self, now: Now, dial: DialId, pause: Duration) {
+        let Some(target) = self.dials.remove(&dial) else { return };
+        self.counts.count(Reason::ApplicationDeclined);
+        match &target {
+            Target::Member { id, .. } | Target::OnDemand { id, .. } => self.addresses.pause(id, pause, now.instant),
+            Target::Genesis(place) => {
+                if let Some(genesis) = self.genesis.get_mut(*place) {
+                    genesis.not_before = now.instant + pause;
+                }
+            }
+            Target::Renewal { .. } => {}
+        }
+        self.joining_dial_failed(now, &target);
+        self.event(CoreEvent::DialFailed { target, reason: Reason::ApplicationDeclined });
+        self.maintain(now);
+    }
+
     fn dial_in_vain(&mut self, now: Now, target: Target, reason: Reason) {
         let first = self.settings.retry_first;
         match &target {

@@ -111,16 +111,21 @@ pub enum Reason {
     NetworkShutDown,
     /// A link that is not needed.
     Idle,
+    /// The applications did not want a link that was lost to be opened again.
+    ApplicationDeclined,
 }
 
 impl Reason {
     /// Whether a link that this node closes for it ends in peace: nobody did anything wrong, and the other end still reads.
     pub fn is_peaceful(self) -> bool {
-        matches!(self, Reason::Stopping | Reason::PeerLeft | Reason::Full | Reason::VisitDone | Reason::Requested)
+        matches!(
+            self,
+            Reason::Stopping | Reason::PeerLeft | Reason::Full | Reason::VisitDone | Reason::Idle | Reason::Requested
+        )
     }
 
     /// Every reason, in the order of the list above.
-    pub const ALL: [Reason; 48] = [
+    pub const ALL: [Reason; 49] = [
         Reason::BadEnvelope,
         Reason::BadSignature,
         Reason::KnownBad,
@@ -169,6 +174,7 @@ impl Reason {
         Reason::Renewed,
         Reason::NetworkShutDown,
         Reason::Idle,
+        Reason::ApplicationDeclined,
     ];
 
     /// The reason as one word for counters, traces and JSON.
@@ -222,6 +228,7 @@ impl Reason {
             Reason::Renewed => "renewed",
             Reason::NetworkShutDown => "network-shut-down",
             Reason::Idle => "idle",
+            Reason::ApplicationDeclined => "application-declined",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
 mod apps;
+mod asked;
 mod bench;
 mod broadcasting;
 #[cfg(all(feature = "cli", feature = "disk"))]

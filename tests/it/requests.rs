@@ -293,13 +293,15 @@ async fn star(count: u8) -> Vec<SecureNode> {
     let settings = Settings { target_links: 1, idle_after: Duration::from_secs(1), ..Settings::local() };
     let mut nodes: Vec<SecureNode> = Vec::new();
     for n in 1..=count {
-        let mut builder = SecureNode::builder("test".parse().unwrap(), identity(n))
+        let builder = SecureNode::builder("test".parse().unwrap(), identity(n))
             .listen("127.0.0.1:0".parse().unwrap())
             .overlay(settings.clone());
+        let node = builder.start().await.unwrap();
+        // Not as a genesis node, which a joining node leaves for others.
         if let Some(first) = nodes.first() {
-            builder = builder.genesis(first.address().unwrap());
+            node.connect(&first.address().unwrap()).await.unwrap();
         }
-        nodes.push(builder.start().await.unwrap());
+        nodes.push(node);
     }
     let all: Vec<_> = nodes.iter().map(|node| &**node).collect();
     until("everybody knows everybody", &all, || all.iter().all(|node| node.members().len() == usize::from(count)))

@@ -13,11 +13,11 @@ use crate::identity::NodeId;
 use crate::link::{OutboxFull, Progress};
 use crate::wire::{RefusedCode, RequestKind, RequestNumber};
 
-use super::WrongBody;
 use super::answering::Open;
 use super::holding::Holding;
 use super::link::LinkRequests;
 use super::reply::{Reply, ReplyEnded};
+use super::{DirectMessage, WrongBody};
 
 /// Somebody asks, and waits for an answer. Dropped without one, it counts as refused by the application.
 ///
@@ -139,6 +139,20 @@ impl Asked {
     /// Refuses for one of the protocol's reasons.
     pub fn refuse_as(self, code: RefusedCode, why: &str) {
         self.answer.refuse(code, why);
+    }
+
+    /// A message goes to `tell`, which says whether anybody takes it; everything else is refused.
+    pub(in crate::node) fn pass_on(self, tell: impl FnOnce(DirectMessage) -> bool) {
+        if self.wants_answer() {
+            return self.refuse_as(RefusedCode::NoSuchTitle, "the application here answers no requests of that title");
+        }
+        let message = DirectMessage { from: self.from, title: self.title.clone(), message: self.body.clone() };
+        // Acknowledged is what somebody here takes.
+        if tell(message) {
+            self.reply(Bytes::new());
+        } else {
+            self.refuse_as(RefusedCode::NoSuchTitle, "nobody here takes messages");
+        }
     }
 
     /// Waits until nobody waits for the answer any more: the asker gave up, or the link closed.

@@ -16,7 +16,7 @@ use super::answer::Asked;
 use super::holding::{Holding, Meter};
 use super::link::LinkRequests;
 use super::serving::Taker;
-use super::{DirectMessage, OPEN, Overstep, STALLED};
+use super::{OPEN, Overstep, STALLED};
 
 /// So much leave is given at a time, when half of it has been used.
 const GRANT: usize = 1 << 20;
@@ -332,16 +332,8 @@ impl LinkRequests {
                     asked.refuse_as(RefusedCode::Busy, "too many requests of that title wait");
                 }
             }
-            Some(Taker::Listener) => {
-                let message =
-                    DirectMessage { from: self.peer, title: asked.title.clone(), message: asked.body.clone() };
-                // Acknowledged is what somebody here takes.
-                if tell(Event::Direct(message)) {
-                    asked.reply(Bytes::new());
-                } else {
-                    asked.refuse_as(RefusedCode::NoSuchTitle, "nobody here takes messages");
-                }
-            }
+            Some(Taker::Listener) => asked.pass_on(|message| tell(Event::Direct(message))),
+            Some(Taker::Failed) => asked.refuse("the application that answers here has broken down"),
             None => asked.refuse_as(RefusedCode::NoSuchTitle, "nobody here answers requests of that title"),
         }
     }

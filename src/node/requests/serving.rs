@@ -18,10 +18,18 @@ const WAITING: usize = 256;
 /// Who answers requests of which title: all links share it.
 #[derive(Debug)]
 pub(in crate::node) struct Services {
-    servers: RwLock<BTreeMap<Box<str>, Server>>,
+    servers: RwLock<BTreeMap<Box<str>, Place>>,
     meter: Arc<Meter>,
     /// Something is to be looked after.
     woken: Notify,
+}
+
+/// What is known of a title.
+#[derive(Debug)]
+enum Place {
+    Served(Server),
+    /// The application that served it broke down: nobody else takes what was meant for it.
+    Failed,
 }
 
 /// Where the requests of a title go.
@@ -37,6 +45,8 @@ pub(super) enum Taker {
     Server(Server),
     /// Whoever listens to the node's events: messages only.
     Listener,
+    /// An application that has broken down.
+    Failed,
 }
 
 impl Server {
@@ -54,11 +64,11 @@ impl Default for Services {
 }
 
 impl Services {
-    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Box<str>, Server>> {
+    fn read(&self) -> RwLockReadGuard<'_, BTreeMap<Box<str>, Place>> {
         self.servers.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Box<str>, Server>> {
+    fn write(&self) -> RwLockWriteGuard<'_, BTreeMap<Box<str>, Place>> {
         self.servers.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -86,18 +96,23 @@ impl Services {
             return Err(ServeError::Taken(title.to_string()));
         }
         let (queue, requests) = mpsc::channel(WAITING);
-        servers.insert(title.as_str().into(), Server { queue, limit: MAX_REQUEST });
+        servers.insert(title.as_str().into(), Place::Served(Server { queue, limit: MAX_REQUEST }));
         drop(servers);
         Ok(Requests { title, requests, services: self.clone(), stopped })
     }
 
-    /// The one who serves exactly this title, or the longest part of it before a slash that is served.
-    fn server<T>(&self, title: &Title, give: impl FnOnce(&Server) -> T) -> Option<T> {
+    /// The application that served this title broke down.
+    pub(in crate::node) fn failed(&self, title: &Title) {
+        self.write().insert(title.as_str().into(), Place::Failed);
+    }
+
+    /// What is known of exactly this title, or the longest part of it before a slash that is served.
+    fn place<T>(&self, title: &Title, give: impl FnOnce(&Place) -> T) -> Option<T> {
         let servers = self.read();
         let mut served = title.as_str();
         loop {
-            if let Some(server) = servers.get(served) {
-                return Some(give(server));
+            if let Some(place) = servers.get(served) {
+                return Some(give(place));
             }
             served = served.rsplit_once('/')?.0;
         }
@@ -106,12 +121,20 @@ impl Services {
     /// The largest request of that title that is taken; `None` if none is.
     pub(super) fn limit(&self, title: &Title, kind: RequestKind) -> Option<usize> {
         let unserved = (kind == RequestKind::Message).then_some(MAX_DIRECT);
-        self.server(title, |server| server.limit).or(unserved)
+        let limit = |place: &Place| match place {
+            Place::Served(server) => server.limit,
+            Place::Failed => MAX_DIRECT,
+        };
+        self.place(title, limit).or(unserved)
     }
 
     pub(super) fn taker(&self, title: &Title, kind: RequestKind) -> Option<Taker> {
         let listener = (kind == RequestKind::Message).then_some(Taker::Listener);
-        self.server(title, |server| Taker::Server(server.clone())).or(listener)
+        let taker = |place: &Place| match place {
+            Place::Served(server) => Taker::Server(server.clone()),
+            Place::Failed => Taker::Failed,
+        };
+        self.place(title, taker).or(listener)
     }
 }
 
@@ -136,7 +159,7 @@ impl Requests {
     /// come in. It holds for requests that begin from now on.
     #[must_use]
     pub fn limit(self, bytes: usize) -> Self {
-        if let Some(server) = self.services.write().get_mut(self.title.as_str()) {
+        if let Some(Place::Served(server)) = self.services.write().get_mut(self.title.as_str()) {
             server.limit = bytes;
         }
         self
@@ -154,6 +177,10 @@ impl Requests {
 
 impl Drop for Requests {
     fn drop(&mut self) {
-        self.services.write().remove(self.title.as_str());
+        let mut servers = self.services.write();
+        // Not the note that it broke down, if that came first.
+        if matches!(servers.get(self.title.as_str()), Some(Place::Served(_))) {
+            servers.remove(self.title.as_str());
+        }
     }
 }

@@ -55,6 +55,7 @@ fn reached_by(reason: Reason) -> &'static str {
         Reason::Overload => "connections_over_the_limits_are_counted_and_closed_unread",
         Reason::Renewed => "who_opened_a_link_renews_it_and_keeps_it_until_the_newer_one_is_open",
         Reason::NetworkShutDown => "a_goodbye_becomes_the_reason_whatever_the_host_sees_first",
+        Reason::ApplicationDeclined => "applications_have_a_say_in_reconnecting",
         Reason::Idle => "a_goodbye_becomes_the_reason_whatever_the_host_sees_first",
     }
 }
