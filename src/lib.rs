@@ -42,3 +42,8 @@ pub mod wire;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;
+
+/// So does the code in the page on applications.
+#[cfg(all(doctest, feature = "sealed"))]
+#[doc = include_str!("../docs/applications.md")]
+pub struct Applications;

@@ -139,6 +139,27 @@ impl std::fmt::Debug for Launches {
     }
 }
 
+/// What is put around the channel of the network.
+#[derive(Default)]
+struct Around(Option<Wrap>);
+
+type Wrap = Box<dyn FnOnce(Arc<dyn Channel>) -> Arc<dyn Channel> + Send>;
+
+impl Around {
+    fn wrap(self, channel: Arc<dyn Channel>) -> Arc<dyn Channel> {
+        match self.0 {
+            Some(wrap) => wrap(channel),
+            None => channel,
+        }
+    }
+}
+
+impl std::fmt::Debug for Around {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "a channel of the program's" } else { "nothing" })
+    }
+}
+
 /// Marks a builder of a plain node.
 #[derive(Debug)]
 pub struct Plain(NodeId);
@@ -193,6 +214,7 @@ struct Options {
     apps: BTreeMap<Title, String>,
     launches: Launches,
     channel: Option<Arc<dyn Channel>>,
+    around: Around,
     clock: Clock,
     seed: Option<[u8; 32]>,
     bad_title: Option<TitleError>,
@@ -212,6 +234,7 @@ impl Default for Options {
             apps: BTreeMap::new(),
             launches: Launches::default(),
             channel: None,
+            around: Around::default(),
             clock: Clock::System,
             seed: None,
             bad_title: None,
@@ -312,6 +335,15 @@ impl<Kind> Builder<Kind> {
     /// Makes links in another way than the network's own: see [`Channel`].
     pub fn channel(mut self, channel: Arc<dyn Channel>) -> Self {
         self.options.channel = Some(channel);
+        self
+    }
+
+    /// Puts a channel of the program's around the network's own: `wrap` is called once, at the start, with the Noise channel
+    /// of a secure node, or the plain one of a plain node. What it gives makes all links, and cannot weaken what is inside.
+    /// Called again, the later one goes around the former.
+    pub fn channel_around<C: Channel>(mut self, wrap: impl FnOnce(Arc<dyn Channel>) -> C + Send + 'static) -> Self {
+        let inside = std::mem::take(&mut self.options.around);
+        self.options.around = Around(Some(Box::new(move |channel| Arc::new(wrap(inside.wrap(channel))))));
         self
     }
 
@@ -439,6 +471,7 @@ async fn start<T>(
     };
     let listen = listener.as_ref().and_then(|listener| listener.local_addr().ok());
     let own = scheme.own_id();
+    let channel = options.around.wrap(channel);
     let clock = RunningClock::start(options.clock);
     let announce_link_addresses = options.advertise.is_empty() && listen.is_some_and(|at| at.ip().is_unspecified());
     let addresses = if options.advertise.is_empty() {
