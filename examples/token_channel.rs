@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sealnet::identity::{Identity, NodeId};
-use sealnet::link::{Admit, Channel, Halves, LinkError, Opening};
+use sealnet::link::{Admit, Channel, Halves, LinkError, Opening, Secured};
 use sealnet::node::{Item, SecureNode};
 use sealnet::overlay::Settings;
 use sha2::Sha256;
@@ -38,6 +38,20 @@ struct Shown {
 impl Shown {
     fn is_by(&self, peer: &NodeId) -> bool {
         self.mac.clone().chain_update(peer.as_bytes()).verify_slice(&self.tag).is_ok() // in constant time
+    }
+
+    /// What the channel inside made of it. One that proves nobody's identity, as a plain node's, is not enough.
+    fn judge(&self, opened: Result<Secured, LinkError>) -> Result<Secured, LinkError> {
+        let lacks_it = match &opened {
+            Ok(secured) => !secured.peer().is_some_and(|peer| self.is_by(&peer)),
+            Err(LinkError::Refused(peer)) => !self.is_by(peer),
+            Err(_) => false,
+        };
+        if lacks_it {
+            Err(LinkError::Io(io::Error::other("it does not hold the token of this network")))
+        } else {
+            opened
+        }
     }
 }
 
@@ -72,26 +86,15 @@ impl Channel for TokenChannel {
     fn connect<'a>(&'a self, mut halves: Halves, expected: Option<NodeId>, admit: &'a Admit<'a>) -> Opening<'a> {
         Box::pin(async move {
             let shown = self.exchange(&mut halves, true).await?;
-            let opened = self.inner.connect(halves, expected, &|peer| shown.is_by(peer) && admit(peer)).await;
-            opened.map_err(|error| explain(error, &shown))
+            shown.judge(self.inner.connect(halves, expected, &|peer| shown.is_by(peer) && admit(peer)).await)
         })
     }
 
     fn accept<'a>(&'a self, mut halves: Halves, admit: &'a Admit<'a>) -> Opening<'a> {
         Box::pin(async move {
             let shown = self.exchange(&mut halves, false).await?;
-            let opened = self.inner.accept(halves, &|peer| shown.is_by(peer) && admit(peer)).await;
-            opened.map_err(|error| explain(error, &shown))
+            shown.judge(self.inner.accept(halves, &|peer| shown.is_by(peer) && admit(peer)).await)
         })
-    }
-}
-
-fn explain(error: LinkError, shown: &Shown) -> LinkError {
-    match error {
-        LinkError::Refused(peer) if !shown.is_by(&peer) => {
-            LinkError::Io(io::Error::other(format!("{peer:#} does not hold the token of this network")))
-        }
-        error => error,
     }
 }
 
