@@ -7,8 +7,10 @@
 //! `chain/` is the chain itself, without a network; `network/` puts it on a Sealnet node; `commands/` is what you type. How
 //! to use it: `examples/blockchain/README.md`.
 
+#[allow(dead_code, unused_imports, reason = "the tests, tests/blockchain, use the rest of it")]
 mod chain;
 mod commands;
+#[allow(unused_imports, reason = "the tests, tests/blockchain, use the rest of it")]
 mod network;
 
 use std::process::ExitCode;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sealnet::app::Json;
 use sealnet::identity::{Identity, NodeAddress};
 use sealnet::node::{Item, SecureNode};
 use sealnet::overlay::Settings;
 
-use crate::chain::{Chain, Genesis, Store, Whereabouts};
-use crate::network::{Peer, Shared, title};
+use crate::chain::{Chain, Entry, Genesis, Store, Whereabouts};
+use crate::network::{Peer, Question, Shared, title};
 use crate::stage::{amount, chain_of, genesis_with, grow, id, network};
 
 /// Longer than anything here takes; reached only when something is broken.
@@ -46,8 +47,10 @@ async fn until(what: &str, peers: &[&Peer], fact: impl Fn() -> bool) {
             let _ = tokio::time::timeout(Duration::from_millis(50), changes.changed()).await;
         }
     };
-    let heights: Vec<_> = peers.iter().map(|peer| peer.shared().chain().height()).collect();
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("did not happen: {what}; {heights:?}"));
+    if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
+        let heights: Vec<_> = peers.iter().map(|peer| peer.shared().chain().height()).collect();
+        panic!("did not happen: {what}; heights {heights:?}");
+    }
 }
 
 fn is_one_tip(peers: &[&Peer]) -> bool {
@@ -108,20 +111,20 @@ async fn a_cut_heals_to_the_heavier_side_and_loses_no_transfer_that_both_could_h
     until("the light side has blocks", &[&a, &b], || is_confirmed(&b, &light)).await;
     a.stop_mining();
     let waiting = a.pay(id(7), amount(20), amount(1)).await.unwrap();
-    until("and something that waits", &[&b], || b.shared().chain().find(&waiting).unwrap() == Whereabouts::Waiting).await;
+    until("and something that waits", &[&b], || b.shared().chain().find(&waiting).unwrap() == Whereabouts::Waiting)
+        .await;
     let work = a.shared().chain().work();
 
     c.mine(Duration::ZERO).unwrap();
     let heavy = c.pay(id(8), amount(30), amount(1)).await.unwrap();
-    until("the other side has more", &[&c, &d], || is_confirmed(&d, &heavy) && d.shared().chain().work() > work)
-        .await;
+    until("the other side has more", &[&c, &d], || is_confirmed(&d, &heavy) && d.shared().chain().work() > work).await;
     c.stop_mining();
     until("the heavy side agrees", &[&c, &d], || is_one_tip(&[&c, &d])).await;
     let tip = c.shared().chain().tip();
 
     b.node().connect(&address(&d)).await.unwrap();
     until("all are on the heavier side", &all, || all.iter().all(|peer| peer.shared().chain().tip() == tip)).await;
-    let holds = |peer: &&Peer, id| peer.shared().chain().find(id).is_ok_and(|found| found != Whereabouts::Unknown);
+    let holds = |peer: &&Peer, id: &sealnet::envelope::EnvelopeId| peer.shared().chain().find(id).is_ok_and(|found| found != Whereabouts::Unknown);
     until("both halves hold all transfers", &all, || {
         all.iter().all(|peer| [light, waiting, heavy].iter().all(|id| holds(peer, id)))
     })
@@ -169,8 +172,88 @@ async fn invalid_blocks_and_transfers_reach_nobody_and_valid_ones_do() {
     other.broadcast(title::BLOCK, good.bytes.clone()).await.unwrap();
     let item = tokio::time::timeout(PATIENCE, heard.next()).await.unwrap();
     let Some(Item::Broadcast(message)) = item else { panic!("{item:?}") };
-    assert_eq!((message.title(), message.message()), (title::BLOCK, good.bytes), "the first that is kept is the good one");
+    assert_eq!(
+        (message.title(), message.message()),
+        (title::BLOCK, good.bytes),
+        "the first that is kept is the good one"
+    );
     assert_eq!(honest.shared().chain().tip(), good.hash);
     other.stop().await;
     honest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_node_pays_and_follows_the_transfer_to_six_confirmations() {
+    let genesis = genesis();
+    let a = start(0, &genesis, &[]).await;
+    let b = start(1, &genesis, &[address(&a)]).await;
+    until("they are linked", &[&a, &b], || b.node().links().len() == 1).await;
+    // A made-up identity asks; the transfer is signed by whose money it is.
+    let wallet = builder(20, &[]).start().await.unwrap();
+    let server = wallet.connect(&address(&a)).await.unwrap();
+    let transfer = crate::stage::pay(&chain_of(&genesis), 2, 3, 250, 2, 0);
+    let submit = || async { wallet.request(&server, title::SUBMIT, transfer.as_bytes().clone()).await };
+    assert_eq!(submit().await.unwrap().into_bytes(), transfer.id().to_string());
+    let refused = submit().await.unwrap_err().to_string();
+    assert!(refused.contains("already-known"), "{refused}");
+    let is_waiting = || b.shared().chain().find(&transfer.id()).unwrap() == Whereabouts::Waiting;
+    until("the other node has it", &[&b], is_waiting).await;
+
+    let question = Question::Transfer { id: transfer.id().to_string() };
+    let mut seen = Vec::new();
+    let following = async {
+        while seen.last().is_none_or(|confirmations| *confirmations < 6) {
+            let entry: Entry = wallet.request(&server, title::ASK, Json(&question)).await.unwrap().json().unwrap();
+            assert_eq!((entry.from, entry.to, entry.amount), (Some(id(2)), id(3), amount(250)));
+            let confirmations = entry.confirmed.map_or(0, |confirmed| confirmed.confirmations);
+            if seen.last() != Some(&confirmations) {
+                seen.push(confirmations);
+            }
+            if seen == [0] {
+                b.mine(Duration::ZERO).unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, following).await.expect("it gets six confirmations");
+    assert!(seen[0] == 0 && seen.is_sorted(), "{seen:?}");
+    b.stop_mining();
+    wallet.stop().await;
+    a.stop().await;
+    b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_chains_in_one_network_do_not_mix_and_nobody_is_blamed() {
+    // One of them wants less work and allows larger blocks.
+    let (one, other) = (genesis(), genesis_with("difficulty = 10_000\nblock_time_ms = 200\nmax_block_bytes = 131_000"));
+    let a = start(0, &one, &[]).await;
+    let b = start(1, &other, &[address(&a)]).await;
+    let c = start(2, &one, &[address(&a)]).await;
+    let d = start(5, &other, &[address(&a)]).await;
+    let all = [&a, &b, &c, &d];
+    until("everybody is linked", &all, || all.iter().all(|peer| peer.node().links().len() == 3)).await;
+    let runs = |peer: &Peer, genesis: &Genesis| {
+        a.node().peers_running(title::APP).contains(&(peer.node().id(), genesis.version()))
+    };
+    until("their versions are known", &all, || runs(&b, &other) && runs(&c, &one) && runs(&d, &other)).await;
+    a.mine(Duration::ZERO).unwrap();
+    b.mine(Duration::ZERO).unwrap();
+    let (first, second) =
+        (a.pay(id(7), amount(10), amount(1)).await.unwrap(), b.pay(id(8), amount(10), amount(1)).await.unwrap());
+    let heights = || [c.shared().chain().height(), d.shared().chain().height()];
+    until("both chains go on", &all, || {
+        is_confirmed(&c, &first) && is_confirmed(&d, &second) && heights().iter().all(|height| *height > 5)
+    })
+    .await;
+    a.stop_mining();
+    b.stop_mining();
+    until("each has one tip", &all, || is_one_tip(&[&a, &c]) && is_one_tip(&[&b, &d])).await;
+    for (peer, foreign) in [(&a, &second), (&c, &second), (&b, &first), (&d, &first)] {
+        assert_eq!(peer.shared().chain().find(foreign).unwrap(), Whereabouts::Unknown);
+        assert_eq!(peer.node().links().len(), 3, "they stay neighbours");
+    }
+    for peer in all {
+        peer.stop().await;
+    }
 }

@@ -7,7 +7,9 @@ use proptest::prelude::*;
 use sealnet::identity::NodeId;
 
 use crate::chain::{Added, Block, Chain, Transfer, Whereabouts};
-use crate::stage::{add, amount, at, balance, chain, chain_of, forge, genesis, genesis_with, grow, id, mine, pay, try_pay, wait};
+use crate::stage::{
+    add, amount, at, balance, chain, chain_of, forge, genesis, genesis_with, grow, id, mine, pay, try_pay, wait,
+};
 
 #[test]
 fn the_branch_with_more_work_wins_and_of_two_equal_ones_the_first() {
@@ -78,9 +80,8 @@ fn an_account_remembers_what_concerns_it_on_the_active_chain_alone() {
     try_pay(&mut a, 0, 8, 5, 2, 0).unwrap();
     let blocks = [grow(&mut a, 8), grow(&mut a, 9)];
     let history = a.history(&id(8), 10).unwrap();
-    let amounts = |history: &[crate::chain::Entry]| -> Vec<u64> {
-        history.iter().map(|entry| entry.amount.units()).collect()
-    };
+    let amounts =
+        |history: &[crate::chain::Entry]| -> Vec<u64> { history.iter().map(|entry| entry.amount.units()).collect() };
     assert_eq!(amounts(&history), [5, 52], "newest first; within a block the coinbase comes before the transfers");
     assert_eq!(history[1].confirmed.unwrap().confirmations, 2);
     (0..3).for_each(|_| drop(grow(&mut b, 7)));
@@ -208,10 +209,22 @@ fn two_chains_never_mix() {
 /// A step of a random history. Numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
 enum Step {
-    Pay { chain: usize, from: u8, to: u8, units: u64, fee: u64 },
-    Mine { chain: usize },
+    Pay {
+        chain: usize,
+        from: u8,
+        to: u8,
+        units: u64,
+        fee: u64,
+    },
+    Mine {
+        chain: usize,
+    },
     /// One chain gets the newest blocks of another, all that it lacks or only the first so many of them.
-    Tell { from: usize, to: usize, at_most: usize },
+    Tell {
+        from: usize,
+        to: usize,
+        at_most: usize,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

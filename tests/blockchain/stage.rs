@@ -115,7 +115,10 @@ pub(crate) fn balance(chain: &Chain, n: u8) -> u64 {
 }
 
 /// Makes a block of these parts on the tip, whatever the rules say, and finds its nonce.
-pub(crate) fn forge(chain: &Chain, change: impl FnOnce(&mut crate::chain::Header, &mut crate::chain::Coinbase, &mut Vec<Transfer>)) -> Block {
+pub(crate) fn forge(
+    chain: &Chain,
+    change: impl FnOnce(&mut crate::chain::Header, &mut crate::chain::Coinbase, &mut Vec<Transfer>),
+) -> Block {
     let Block { mut header, mut coinbase, mut transfers, .. } = mine(chain, 9);
     change(&mut header, &mut coinbase, &mut transfers);
     header.root = Block::root(&coinbase, &transfers);

@@ -8,7 +8,7 @@ use sealnet::identity::NodeId;
 
 use crate::chain::{BlockHash, Header};
 use crate::network::{Caught, Shared, Sources, answer, catch_up, title};
-use crate::stage::{chain, chain_of, genesis_with, grow, id};
+use crate::stage::{chain, chain_of, genesis_with, grow, id, try_pay};
 
 #[derive(Clone, Copy, PartialEq)]
 enum Manner {
@@ -164,4 +164,27 @@ async fn when_a_node_goes_in_the_middle_the_next_one_goes_on() {
     let others = Arc::new(Others::default().add(2, &source, Manner::Honest));
     let second = catch_up(&fresh, &others).await;
     assert_eq!((first.blocks + second.blocks, is_level(&fresh, &source)), (500, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_blocks_come_over_although_one_answer_holds_only_some() {
+    let genesis = genesis_with("max_block_bytes = 131_072");
+    let mut chain = chain_of(&genesis);
+    let mut bytes = 0;
+    while bytes < 3 << 19 {
+        for sender in 0..3 {
+            let next = chain.balance(&id(sender)).1;
+            (next..next + 64).for_each(|nonce| try_pay(&mut chain, sender, (sender + 1) % 3, 1, 1, nonce).unwrap());
+        }
+        // The fees go back to who paid them.
+        let miner = (chain.height() % 3) as u8;
+        bytes += grow(&mut chain, miner).bytes.len();
+    }
+    assert!(bytes / chain.height() as usize > 1 << 15, "32 of them are more than an answer");
+    let source = Arc::new(Shared::new(chain));
+    let fresh = Arc::new(Shared::new(chain_of(&genesis)));
+    let others = Arc::new(Others::default().add(1, &source, Manner::Honest));
+    let caught = catch_up(&fresh, &others).await;
+    assert_eq!((caught.blocks as u64, caught.liars.len()), (source.chain().height(), 0));
+    assert!(is_level(&fresh, &source));
 }

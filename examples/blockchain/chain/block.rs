@@ -110,7 +110,9 @@ fn root(coinbase: &Coinbase, envelopes: &[Bytes]) -> Root {
         level = level
             .chunks(2)
             .map(|pair| match pair {
-                [left, right] => Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into(),
+                [left, right] => {
+                    Sha256::new().chain_update([1]).chain_update(left).chain_update(right).finalize().into()
+                }
                 odd => odd.first().copied().unwrap_or_default(),
             })
             .collect();

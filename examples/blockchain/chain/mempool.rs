@@ -159,7 +159,8 @@ impl Mempool {
         let others = self.waiting.iter().filter(|(sender, _)| **sender != newcomer.sender());
         let lasts = others.filter_map(|(_, waiting)| waiting.last_key_value()).map(|(_, last)| last);
         let cheapest = lasts.min_by_key(|last| last.order().fee).filter(|last| last.order().fee < newcomer.order().fee);
-        let (id, sender, nonce) = cheapest.map(|last| (last.id(), last.sender(), last.order().nonce)).ok_or(Refusal::PoolFull)?;
+        let (id, sender, nonce) =
+            cheapest.map(|last| (last.id(), last.sender(), last.order().nonce)).ok_or(Refusal::PoolFull)?;
         self.ids.remove(&id);
         if let Some(waiting) = self.waiting.get_mut(&sender) {
             waiting.remove(&nonce);

@@ -82,7 +82,15 @@ impl Entry {
 
     pub(crate) fn coinbase(block: &Block, confirmed: Option<Confirmed>) -> Self {
         let coinbase = block.coinbase;
-        Entry { id: None, from: None, to: coinbase.to, amount: coinbase.amount, fee: Amount::ZERO, nonce: None, confirmed }
+        Entry {
+            id: None,
+            from: None,
+            to: coinbase.to,
+            amount: coinbase.amount,
+            fee: Amount::ZERO,
+            nonce: None,
+            confirmed,
+        }
     }
 }
 
@@ -178,7 +186,8 @@ impl Chain {
     /// What concerns an account, newest first: first what waits, then at most `limit` that are in blocks.
     pub(crate) fn history(&self, id: &NodeId, limit: usize) -> Result<Vec<Entry>, StoreError> {
         let is_its = |transfer: &&Transfer| transfer.sender() == *id || transfer.order().to == *id;
-        let mut entries: Vec<_> = self.waiting().filter(is_its).map(|transfer| Entry::transfer(transfer, None)).collect();
+        let mut entries: Vec<_> =
+            self.waiting().filter(is_its).map(|transfer| Entry::transfer(transfer, None)).collect();
         entries.reverse();
         for (height, place) in self.store.history(id, limit)? {
             let Some(hash) = self.index.at(height) else { continue };

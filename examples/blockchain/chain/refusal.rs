@@ -97,7 +97,9 @@ impl Refusal {
     pub(crate) fn of_transfer(&self) -> Blame {
         match self {
             Refusal::WrongNonce { .. } | Refusal::Overdraft { .. } => Blame::Wait,
-            Refusal::AlreadyKnown
+            // Two chains may live in one network: whoever made it is honest on the other one.
+            Refusal::OtherChain(_)
+            | Refusal::AlreadyKnown
             | Refusal::Replay(_)
             | Refusal::DoubleSpend { .. }
             | Refusal::Underpriced { .. }

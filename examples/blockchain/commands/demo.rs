@@ -103,7 +103,8 @@ impl Demo {
                 break;
             }
             let (from, to) = (rng.random_range(0..peers.len()), rng.random_range(0..peers.len()));
-            let (amount, fee) = (Amount::try_from(rng.random_range(1..200))?, Amount::try_from(rng.random_range(1..10))?);
+            let (amount, fee) =
+                (Amount::try_from(rng.random_range(1..200))?, Amount::try_from(rng.random_range(1..10))?);
             if let Ok(id) = peers[from].pay(peers[to].node().id(), amount, fee).await {
                 sent.push(id);
             }
@@ -131,9 +132,8 @@ async fn start(count: u8) -> Result<Vec<Peer>, Failure> {
     let mut peers: Vec<Peer> = Vec::new();
     let mut first: Option<NodeAddress> = None;
     for identity in identities {
-        let mut builder = SecureNode::builder(network.clone(), identity)
-            .listen("127.0.0.1:0".parse()?)
-            .overlay(Settings::local());
+        let mut builder =
+            SecureNode::builder(network.clone(), identity).listen("127.0.0.1:0".parse()?).overlay(Settings::local());
         if let Some(address) = &first {
             builder = builder.genesis(address.clone());
         }

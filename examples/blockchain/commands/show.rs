@@ -45,7 +45,8 @@ impl Lines for Status {
 impl Lines for Balance {
     fn lines(&self) -> Vec<String> {
         let waiting = self.balance != self.spendable;
-        let spendable = if waiting { format!(" ({} when all that waits is done)", self.spendable) } else { String::new() };
+        let spendable =
+            if waiting { format!(" ({} when all that waits is done)", self.spendable) } else { String::new() };
         vec![format!("{}{spendable}", self.balance)]
     }
 }

@@ -267,6 +267,10 @@ impl SendTo {
         let transfer = Transfer::sign(&order, &signer, Timestamp::now(), &genesis)?;
         let id = transfer.id().to_string();
         asker.node.request(&asker.server, title::SUBMIT, transfer.as_bytes().clone()).await?;
-        if self.follow { asker.follow(&id, self.ask.json).await } else { print(&Entry::transfer(&transfer, None), self.ask.json) }
+        if self.follow {
+            asker.follow(&id, self.ask.json).await
+        } else {
+            print(&Entry::transfer(&transfer, None), self.ask.json)
+        }
     }
 }

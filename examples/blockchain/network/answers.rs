@@ -126,6 +126,11 @@ fn blocks(shared: &Shared, hashes: &[BlockHash]) -> Result<Bytes, String> {
     Ok(answer.freeze())
 }
 
+/// How many blocks have room in one answer, however large they are; one at least.
+pub(super) fn blocks_in_an_answer(max_block_bytes: usize) -> usize {
+    (ANSWER / max_block_bytes.saturating_add(4)).clamp(1, BLOCKS_AT_ONCE)
+}
+
 /// Takes the answer of [`title::BLOCKS`] apart.
 pub(super) fn split_blocks(mut bytes: Bytes) -> Option<Vec<Bytes>> {
     let mut blocks = Vec::new();
@@ -176,7 +181,8 @@ fn in_words(error: StoreError) -> String {
 
 pub(super) fn balance(chain: &Chain, id: &NodeId) -> Balance {
     let (Account { balance, .. }, next_nonce) = chain.balance(id);
-    let waiting: Amount = chain.waiting().filter(|transfer| transfer.sender() == *id).map(|transfer| transfer.cost()).sum();
+    let waiting: Amount =
+        chain.waiting().filter(|transfer| transfer.sender() == *id).map(|transfer| transfer.cost()).sum();
     let spendable = balance.minus(waiting).unwrap_or(Amount::ZERO);
     Balance { account: *id, balance, spendable, next_nonce }
 }
@@ -191,7 +197,9 @@ fn transfer(chain: &Chain, id: &EnvelopeId) -> Result<Entry, String> {
     };
     let block = chain.block(&confirmed.block).map_err(in_words)?;
     let found = block.iter().flat_map(|block| &block.transfers).find(|transfer| transfer.id() == *id);
-    found.map(|transfer| Entry::transfer(transfer, Some(confirmed))).ok_or_else(|| "it has just moved; ask again".to_owned())
+    found
+        .map(|transfer| Entry::transfer(transfer, Some(confirmed)))
+        .ok_or_else(|| "it has just moved; ask again".to_owned())
 }
 
 pub(crate) fn show(chain: &Chain, hash: &BlockHash) -> Result<ShownBlock, String> {
@@ -214,4 +222,3 @@ pub(crate) fn show(chain: &Chain, hash: &BlockHash) -> Result<ShownBlock, String
         transfers: block.transfers.iter().map(|transfer| Entry::transfer(transfer, confirmed)).collect(),
     })
 }
-

@@ -10,7 +10,7 @@ use sealnet::overlay::{Direction, Reason};
 
 use super::answers::title;
 use super::shared::Shared;
-use crate::chain::{AddError, Blame, Refusal, Transfer};
+use crate::chain::{AddError, Blame, Header, Refusal, Transfer};
 
 pub(super) struct Blockchain {
     shared: Arc<Shared>,
@@ -26,7 +26,7 @@ impl Blockchain {
         match message.title() {
             title::BLOCK => match self.shared.add_block(message.message()) {
                 Ok(_) => Verdict::Accept,
-                Err(AddError::Refused(refusal)) => self.verdict_on_block(refusal),
+                Err(AddError::Refused(refusal)) => self.verdict_on_block(&refusal, &message.message()),
                 Err(AddError::Store(error)) => Verdict::Ignore(error.to_string()),
             },
             Transfer::TITLE => match self.shared.add_transfer(message.clone()) {
@@ -40,17 +40,24 @@ impl Blockchain {
         }
     }
 
-    fn verdict_on_block(&self, refusal: Refusal) -> Verdict {
+    fn verdict_on_block(&self, refusal: &Refusal, bytes: &[u8]) -> Verdict {
         match refusal.of_block() {
             // It came by request already; others may still want it from here.
-            Blame::Nobody if refusal == Refusal::AlreadyKnown => Verdict::Accept,
+            Blame::Nobody if *refusal == Refusal::AlreadyKnown => Verdict::Accept,
             Blame::Nobody => Verdict::Ignore(refusal.to_string()),
             Blame::Wait => {
                 self.shared.behind.notify_one();
                 Verdict::Later
             }
+            // Another chain in this network may allow less work or larger blocks.
+            Blame::Sender if self.is_detached(bytes) => Verdict::Ignore(refusal.to_string()),
             Blame::Sender => Verdict::Reject(refusal.to_string()),
         }
+    }
+
+    /// Whether a block builds on one that is not here.
+    fn is_detached(&self, bytes: &[u8]) -> bool {
+        Header::split(bytes).is_ok_and(|(header, _)| !self.shared.chain().has_block(&header.parent))
     }
 }
 

@@ -17,7 +17,7 @@ const TRIES: u64 = 10_000;
 /// How old a template may grow: its time should be about right.
 const FRESH: Duration = Duration::from_secs(2);
 
-/// A running miner; dropped, it stops.
+/// A running miner; dropped, it stops, and the chain grows no more by it.
 pub(super) struct Mining {
     is_over: Arc<AtomicBool>,
     shared: Arc<Shared>,
@@ -38,7 +38,8 @@ impl Mining {
             while !is_over.load(Ordering::Relaxed) {
                 let Some(block) = look(&shared, miner, rest, &is_over) else { continue };
                 // Somebody else may have been quicker: then it is a block on a branch, or refused.
-                if shared.add_block(block.bytes.clone()).is_ok() && found.send(block).is_err() {
+                let added = shared.add_block_unless(&is_over, block.bytes.clone());
+                if added.is_some_and(|added| added.is_ok()) && found.send(block).is_err() {
                     return;
                 }
             }
@@ -51,6 +52,8 @@ impl Mining {
 
 impl Drop for Mining {
     fn drop(&mut self) {
+        // A block it has just found comes in before this, or not at all.
+        let _chain = self.shared.chain();
         self.is_over.store(true, Ordering::Relaxed);
         self.shared.is_mining.store(false, Ordering::Relaxed);
     }

@@ -25,6 +25,8 @@ const LOOK_ROUND: Duration = Duration::from_secs(10);
 const BREATH: Duration = Duration::from_millis(200);
 /// How long a block is kept for those who are away; after that it is only to be had by request.
 const BLOCKS_KEPT: Lifetime = Lifetime::hours(1);
+/// How long one's own transfer may take to the own mempool; on a busy machine the application is behind.
+const TAKEN_IN: Duration = Duration::from_secs(30);
 /// The largest request: a locator, or the hashes of 64 blocks, or a transfer.
 const REQUEST: usize = 16 << 10;
 
@@ -113,7 +115,7 @@ impl Peer {
             }
         };
         // It is refused only if a block changed the account between the look at it and the transfer.
-        let waited = tokio::time::timeout(Duration::from_secs(5), is_here).await;
+        let waited = tokio::time::timeout(TAKEN_IN, is_here).await;
         waited.map(|()| id).map_err(|_| PayError::Refused)
     }
 

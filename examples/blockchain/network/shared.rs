@@ -57,6 +57,17 @@ impl Shared {
         self.note(added)
     }
 
+    /// Takes in a block, unless `is_over` by the time that the chain is free.
+    pub(super) fn add_block_unless(&self, is_over: &AtomicBool, bytes: Bytes) -> Option<Result<Added, AddError>> {
+        let mut chain = self.chain();
+        if is_over.load(Ordering::Relaxed) {
+            return None;
+        }
+        let added = chain.add_block(bytes, Timestamp::now());
+        drop(chain);
+        Some(self.note(added))
+    }
+
     /// Takes in blocks, each the parent of the next; see [`Chain::add_blocks`].
     pub(super) fn add_blocks(&self, blocks: Vec<Bytes>) -> Result<(usize, Option<Refusal>), StoreError> {
         let added = self.chain().add_blocks(blocks, Timestamp::now());

@@ -9,11 +9,11 @@ use sealnet::envelope::Timestamp;
 use sealnet::identity::NodeId;
 use tokio::task::JoinSet;
 
-use super::answers::{HEADERS_AT_ONCE, split_blocks};
+use super::answers::{HEADERS_AT_ONCE, blocks_in_an_answer, split_blocks};
 use super::shared::Shared;
 use crate::chain::{BlockHash, Header, Refusal};
 
-/// Blocks that are asked for in one request.
+/// Blocks that are asked for in one request, or fewer where that many of the largest would be no answer any more.
 const CHUNK: usize = 32;
 /// Requests to one node at a time.
 const OF_ONE: usize = 2;
@@ -129,7 +129,8 @@ async fn fetch<S: Sources>(
     missing: &[BlockHash],
     caught: &mut Caught,
 ) {
-    let chunks: Vec<Vec<BlockHash>> = missing.chunks(CHUNK).map(<[_]>::to_vec).collect();
+    let at_once = blocks_in_an_answer(shared.chain().genesis().rules().max_block_bytes).min(CHUNK);
+    let chunks: Vec<Vec<BlockHash>> = missing.chunks(at_once).map(<[_]>::to_vec).collect();
     let mut waiting: VecDeque<usize> = (0..chunks.len()).collect();
     let others = sources.peers().into_iter().filter(|peer| *peer != first);
     let mut idle: VecDeque<NodeId> = others.chain([first]).flat_map(|peer| [peer; OF_ONE]).collect();
