@@ -124,7 +124,9 @@ async fn a_cut_heals_to_the_heavier_side_and_loses_no_transfer_that_both_could_h
 
     b.node().connect(&address(&d)).await.unwrap();
     until("all are on the heavier side", &all, || all.iter().all(|peer| peer.shared().chain().tip() == tip)).await;
-    let holds = |peer: &&Peer, id: &sealnet::envelope::EnvelopeId| peer.shared().chain().find(id).is_ok_and(|found| found != Whereabouts::Unknown);
+    let holds = |peer: &&Peer, id: &sealnet::envelope::EnvelopeId| {
+        peer.shared().chain().find(id).is_ok_and(|found| found != Whereabouts::Unknown)
+    };
     until("both halves hold all transfers", &all, || {
         all.iter().all(|peer| [light, waiting, heavy].iter().all(|id| holds(peer, id)))
     })

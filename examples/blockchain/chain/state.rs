@@ -83,11 +83,11 @@ impl Chain {
             }
             index.insert(*hash, header, true);
         }
-        let mut accounts = contents.accounts;
-        if contents.active.is_empty() {
-            let given = genesis.rules().balances.iter().filter(|(_, amount)| **amount > Amount::ZERO);
-            accounts = given.map(|(id, amount)| (*id, Account { balance: *amount, nonce: 0 })).collect();
-        }
+        let given = genesis.rules().balances.iter().filter(|(_, amount)| **amount > Amount::ZERO);
+        let given = given.map(|(id, amount)| (*id, Account { balance: *amount, nonce: 0 }));
+        let mut accounts: Accounts = given.collect();
+        // Those of block 0 that no block has touched are not in the store. The others are: one that has spent has a nonce.
+        accounts.extend(contents.accounts);
         for hash in contents.active {
             if index.header(&hash).map(|header| header.parent) != Some(index.tip()) {
                 return Err(store.error("its blocks do not follow one another"));
