@@ -26,7 +26,9 @@ fn a_chain_is_after_a_restart_what_it_was() {
     // The branches are kept, too: one that was lighter before the restart can win after it.
     let mut other = crate::stage::chain();
     let blocks: Vec<_> = (0..32).map(|_| grow(&mut other, 8)).collect();
-    blocks[..31].iter().for_each(|block| drop(add(&mut chain, block).unwrap()));
+    for block in &blocks[..31] {
+        add(&mut chain, block).unwrap();
+    }
     drop(chain);
     let mut chain = open(folder.path());
     add(&mut chain, &blocks[31]).unwrap();

@@ -207,7 +207,7 @@ impl Chain {
         self.changes.accounts.extend(changed);
         self.changes.connected.push(block.clone());
         self.changes.added.push((block, undo));
-        if self.index.height() % KEEP_BRANCHES == 0 {
+        if self.index.height().is_multiple_of(KEEP_BRANCHES) {
             self.prune();
         }
         Ok(Added::Extended)
