@@ -11,6 +11,7 @@ mod addresses;
 mod asking;
 mod bucket;
 mod budget;
+mod by_time;
 mod core;
 mod holders;
 mod index;
