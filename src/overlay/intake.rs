@@ -156,8 +156,12 @@ impl Core {
         if vouched && !self.belongs_in_peers(now, &copy) {
             return self.drop_offer(Reason::BadFrame);
         }
-        self.asking.arrived(&id, link);
-        let is_fetched = self.repair.fetch.arrived(&id, link, copy.envelope.size());
+        let size = copy.envelope.size();
+        let is_answer = self.asking.arrived(&id, link);
+        let is_fetched = self.repair.fetch.arrived(&id, link, size);
+        if !(vouched || is_answer || is_fetched) {
+            self.charge_link(now, link, 1, size);
+        }
         if let Err(reason) = self.wanted(now, &copy.envelope) {
             if is_fetched && reason != Reason::Duplicate {
                 self.repair.fetch.declined(now.instant, &id);

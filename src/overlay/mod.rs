@@ -23,6 +23,7 @@ mod members;
 mod neighbours;
 mod now;
 mod output;
+mod pace;
 mod passing;
 mod past;
 mod peers;

@@ -6,6 +6,7 @@ mod budgets;
 mod holders;
 mod links;
 mod members;
+mod pace;
 mod tickets;
 mod tree;
 mod verdicts;
