@@ -7,6 +7,7 @@
 //! | [`identity`] | Ed25519 identities, names of nodes and networks, key files, the one rule of verification |
 //! | [`noise`] | the Noise state machine: objects as in the specification, patterns as data |
 //! | [`envelope`] | what is said: envelopes, ids, `Verified` |
+//! | [`sealed`] | content for chosen readers (feature `sealed`) |
 //! | [`wire`] | what travels on a link: frames, HELLO, limits |
 //! | [`access`] | closed networks: certificates of membership, revocations |
 //! | [`overlay`] | the core without I/O: members, neighbours, broadcast, repair |
@@ -32,6 +33,8 @@ pub mod log;
 pub mod node;
 pub mod noise;
 pub mod overlay;
+#[cfg(feature = "sealed")]
+pub mod sealed;
 pub mod sim;
 pub mod wire;
 

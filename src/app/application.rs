@@ -5,7 +5,7 @@ use std::future::Future;
 use crate::envelope::{Envelope, Verified};
 use crate::identity::NodeId;
 use crate::log::Cursor;
-use crate::node::{Broadcast, Verdict};
+use crate::node::{Asked, Broadcast, Verdict};
 use crate::overlay::{Direction, Reason};
 
 use super::Context;
@@ -51,6 +51,25 @@ pub trait Application: Send + 'static {
     fn received(&mut self, cx: &Context, message: Broadcast) -> impl Future<Output = ()> + Send {
         let _ = (cx, message);
         async {}
+    }
+
+    /// Is asked something by another node, under its title or one below: answer with [`Asked::reply`] and the like, refuse, or
+    /// move the request into a task of your own and answer later. Dropped, it is refused as "no answer was given". A message
+    /// to this node alone comes here too, and wants no answer but that it was understood.
+    ///
+    /// Without this method a message goes to whoever listens to the node's events, and everything else is refused in words.
+    fn asked(&mut self, cx: &Context, request: Asked) -> impl Future<Output = ()> + Send {
+        cx.node().pass_on(request);
+        async {}
+    }
+
+    /// Has a say in reconnecting: before the node dials a node that it lost, for the `attempt`th time since then (from 1). One
+    /// application that wants the link is enough; who needs longer than a quarter of a second has nothing against it. If no
+    /// application does, the node does not dial it by itself for ten minutes ([`NOT_AGAIN_FOR`](crate::node::NOT_AGAIN_FOR));
+    /// it still may dial others, be dialled, and be told to connect or to ask that node something.
+    fn retry(&mut self, cx: &Context, lost: NodeId, attempt: u32) -> impl Future<Output = bool> + Send {
+        let _ = (cx, lost, attempt);
+        async { true }
     }
 
     /// So many broadcasts (of any title) were dropped from the log before this application read them.

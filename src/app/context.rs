@@ -1,10 +1,13 @@
 //! What an application has at hand while it is called.
 
+use std::any::Any;
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 
 use crate::envelope::Title;
 use crate::identity::NodeId;
-use crate::node::{Body, Broadcast, Node, Publish, SendError};
+use crate::node::{Asked, Body, Broadcast, Fetch, Node, Publish, Request, RequestError, Sent, WrongBody};
 use crate::overlay::Reason;
 
 use super::ReadError;
@@ -50,8 +53,50 @@ impl Context {
     ///
     /// # Errors
     /// See [`Node::send_to`].
-    pub async fn send_to(&self, peer: &NodeId, body: impl Into<Body>) -> Result<(), SendError> {
+    pub async fn send_to(&self, peer: &NodeId, body: impl Into<Body>) -> Result<Sent, RequestError> {
         self.node.send_to(peer, self.title.as_str(), body).await
+    }
+
+    /// Asks one node something under the application's own title, and waits for its answer; goes out when awaited. See
+    /// [`Node::request`]. While an application waits for an answer in one of its methods, none of its others are called.
+    pub fn request(&self, peer: &NodeId, body: impl Into<Body>) -> Request {
+        self.node.request(peer, self.title.as_str(), body)
+    }
+
+    /// The same under the title `title/part`.
+    pub fn request_part(&self, peer: &NodeId, part: &str, body: impl Into<Body>) -> Request {
+        self.node.request(peer, &format!("{}/{part}", self.title), body)
+    }
+
+    /// Fetches something large from one node under the title `title/part`, as it comes. See [`Node::fetch`].
+    pub fn fetch_part(&self, peer: &NodeId, part: &str, body: impl Into<Body>) -> Fetch {
+        self.node.fetch(peer, &format!("{}/{part}", self.title), body)
+    }
+
+    /// Who else runs this application, and in which version.
+    pub fn peers_running(&self) -> Vec<(NodeId, String)> {
+        self.node.peers_running(self.title.as_str())
+    }
+
+    /// Keeps a value of the application's about a neighbour, until the link is closed. Says whether there is a link.
+    pub fn set_link_data<T: Any + Send + Sync>(&self, peer: &NodeId, value: T) -> bool {
+        self.node.set_link_data(peer, &self.title, value)
+    }
+
+    /// What the application keeps about a neighbour.
+    pub fn link_data<T: Any + Send + Sync>(&self, peer: &NodeId) -> Option<Arc<T>> {
+        self.node.link_data(peer, &self.title)
+    }
+
+    /// What is asked, as a value. What cannot be read is counted as `wrong-type`.
+    ///
+    /// # Errors
+    /// If it is not the JSON of a `T`; the error names asker and title.
+    pub fn asked_json<T: DeserializeOwned>(&self, request: &Asked) -> Result<T, WrongBody> {
+        request.json().inspect_err(|error| {
+            tracing::debug!(%error, app = %self.title, "not read");
+            self.node.count(Reason::WrongType);
+        })
     }
 
     /// What a broadcast says, as a value. What cannot be read is counted as `wrong-type`.

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use crate::envelope::Title;
 use crate::node::{
-    Attached, Item, Judge, LATER_FOR, LaunchError, LinkChange, Node, STOPPING, Subscription, Undecided, WeakNode,
+    Asked, Attached, Item, Judge, LATER_FOR, LaunchError, LinkChange, Node, STOPPING, Subscription, Undecided, WeakNode,
 };
 use crate::overlay::Reason;
 
@@ -122,7 +122,7 @@ impl<A: Application> Runner<A> {
     }
 
     async fn run(mut self, attached: Attached, mut messages: Subscription) {
-        let Attached { mut judge, mut links, stop, .. } = attached;
+        let Attached { mut judge, mut requests, mut links, stop, .. } = attached;
         let mut stop = Some(stop);
         loop {
             let asked_to_stop = async {
@@ -138,6 +138,7 @@ impl<A: Application> Runner<A> {
                     Some(item) => self.take(&judge, item).await,
                     None => false,
                 },
+                Some(request) = requests.next() => self.asked(request).await,
                 Some(change) = links.recv() => self.link_changed(change).await,
                 () = asked_to_stop => {
                     self.stopping().await;
@@ -207,6 +208,18 @@ impl<A: Application> Runner<A> {
         late.into_iter().for_each(|undecided| undecided.give_up(Reason::NotYet));
     }
 
+    /// Hands a request over. Says whether the node is still there.
+    async fn asked(&mut self, request: Asked) -> bool {
+        let Some(cx) = self.context() else { return false };
+        // It may have waited for long.
+        if !request.is_cancelled() {
+            self.busy.set(Some(Instant::now()));
+            self.app.asked(&cx, request).await;
+            self.busy.set(None);
+        }
+        true
+    }
+
     /// Tells of a link. Says whether the node is still there.
     async fn link_changed(&mut self, change: LinkChange) -> bool {
         let Some(cx) = self.context() else { return false };
@@ -219,6 +232,7 @@ impl<A: Application> Runner<A> {
                 drop(held);
             }
             LinkChange::Closed { peer, reason } => self.app.closed(cx, peer, reason).await,
+            LinkChange::Retry { peer, attempt, say } => say.again(self.app.retry(cx, peer, attempt).await),
         }
         self.busy.set(None);
         true

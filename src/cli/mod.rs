@@ -13,10 +13,13 @@ mod init;
 mod key_name;
 mod keygen;
 mod log;
+mod open;
+mod out_file;
 mod output;
 mod passphrase;
 mod run;
 mod runtime;
+mod seal;
 mod simulate;
 mod statistics;
 mod verify;
@@ -62,6 +65,8 @@ enum Command {
     Check(check::Check),
     Run(run::Run),
     Verify(verify::Verify),
+    Seal(seal::Seal),
+    Open(open::Open),
     Devnet(devnet::Devnet),
     Simulate(simulate::Simulate),
     Bench(bench::Bench),
@@ -80,6 +85,8 @@ impl Command {
             Command::Simulate(command) => command.run(out),
             Command::Bench(command) => command.run(out),
             Command::Verify(command) => command.run(out),
+            Command::Seal(command) => command.run(out),
+            Command::Open(command) => command.run(out),
             Command::Completions(command) => command.run(out),
         }
     }

@@ -1,4 +1,4 @@
-//! Passphrases of key files: from the terminal, or from a file descriptor. Never from arguments or the environment, which
+//! Passphrases of key files and sealed files: from the terminal, or from a file descriptor. Never from arguments or the environment, which
 //! other programs can read.
 
 use std::fs::File;
@@ -19,7 +19,7 @@ const TRIES: usize = 3;
 /// Where the passphrase of a key comes from.
 #[derive(Args, Clone, Copy)]
 pub(super) struct PassphraseSource {
-    /// Read the key's passphrase from this file descriptor, the first line, instead of asking for it
+    /// Read the passphrase from this file descriptor, the first line, instead of asking for it
     #[arg(long, value_name = "N", value_parser = parse_fd)]
     passphrase_fd: Option<u32>,
 }
@@ -61,23 +61,41 @@ impl PassphraseSource {
         Ok(outcome?)
     }
 
+    /// The passphrase of a sealed file; asked for once.
+    pub(super) fn passphrase_of(self, file: &Path) -> Result<Passphrase, Failure> {
+        match self.passphrase_fd {
+            Some(fd) => read(fd),
+            None if !io::stdin().is_terminal() => Err(nobody_to_ask()),
+            None => ask(&format!("Passphrase of {}: ", escape(&file.display().to_string()))),
+        }
+    }
+
     /// A passphrase for a new key; asked for twice.
     pub(super) fn choose(self) -> Result<Passphrase, Failure> {
+        self.choose_for("the new key")
+    }
+
+    /// A passphrase for something new; asked for twice.
+    pub(super) fn choose_for(self, what: &str) -> Result<Passphrase, Failure> {
         if let Some(fd) = self.passphrase_fd {
             return read(fd);
         }
         if !io::stdin().is_terminal() {
-            return Err(Failure::said(
-                "nobody is there to be asked for a passphrase; run this on a terminal, or hand it over in a file \
-                 descriptor: `--passphrase-fd 3 3<FILE`",
-            ));
+            return Err(nobody_to_ask());
         }
-        let passphrase = ask("Passphrase for the new key: ")?;
+        let passphrase = ask(&format!("Passphrase for {what}: "))?;
         if ask("The same again: ")? != passphrase {
             return Err(Failure::said("the two passphrases are not the same; nothing was written, try again"));
         }
         Ok(passphrase)
     }
+}
+
+fn nobody_to_ask() -> Failure {
+    Failure::said(
+        "nobody is there to be asked for a passphrase; run this on a terminal, or hand it over in a file descriptor: \
+         `--passphrase-fd 3 3<FILE`",
+    )
 }
 
 /// Asks on the terminal, which shows nothing of what is typed.

@@ -51,6 +51,12 @@ impl Identity {
         Zeroizing::new(self.key.to_bytes())
     }
 
+    /// The same secret for X25519, for sealing files to an identity.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn agreement_secret(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.key.to_scalar_bytes())
+    }
+
     /// The public half: the node's name.
     pub fn id(&self) -> NodeId {
         self.id

@@ -60,6 +60,12 @@ impl PublicKey {
         Ok(PublicKey { key })
     }
 
+    /// The same point for X25519, for sealing files to an identity.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn agreement_key(&self) -> [u8; 32] {
+        self.key.to_montgomery().to_bytes()
+    }
+
     /// The name this key gives its node.
     pub fn id(&self) -> NodeId {
         NodeId::from_bytes(self.key.to_bytes())

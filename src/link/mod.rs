@@ -44,9 +44,11 @@
 //! | every wait has an end, every buffer a bound | how many links there are, pings, budgets: the node's |
 
 mod arrival;
+mod bulk;
 mod channel;
 mod error;
 mod first_messages;
+mod lane;
 mod meter;
 mod noise_channel;
 mod outbox;
@@ -57,6 +59,8 @@ mod reader;
 pub mod record;
 pub mod times;
 mod writer;
+
+pub(crate) use bulk::{Progress, REQUEST_WINDOW, RESPONSE_WINDOW, STREAM_AHEAD, TransferId};
 
 pub use arrival::{Arrival, Link, accept, connect};
 pub use channel::{Admit, Channel, Halves, Opening, Secured};

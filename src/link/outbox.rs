@@ -8,9 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::bulk::{BulkLane, Progress, TransferId};
+use super::lane::{Lane, cost};
 use super::record::RENEW_FROM;
-use crate::envelope::{Envelope, EnvelopeId, Verified};
-use crate::wire::{Frame, FrameTooLong, Goodbye, Kind};
+use crate::envelope::{Envelope, EnvelopeId, Title, Verified};
+use crate::wire::{Frame, FrameTooLong, Goodbye, Kind, RequestKind, RequestNumber};
 
 /// What a [`Writer`](super::Writer) will send: control frames first, then broadcasts, then bulk.
 ///
@@ -30,7 +32,7 @@ pub struct OutboxLimits {
     /// Bytes of broadcasts. Over it only ids are kept. More hides a slow neighbour for longer and costs memory for each
     /// of them; less sends ids where a moment's patience would have done.
     pub broadcast: usize,
-    /// Bytes of bulk frames: pieces of requests and responses.
+    /// Bytes of bulk frames that are no pieces of requests and responses; those have a credit of their own.
     pub bulk: usize,
     /// Ids of broadcasts over the limit; what comes after them is left to repair.
     pub ids: usize,
@@ -94,7 +96,7 @@ struct Shared {
 struct Lanes {
     control: Lane<Frame>,
     broadcast: Lane<Bytes>,
-    bulk: Lane<Frame>,
+    bulk: BulkLane,
     ids: VecDeque<EnvelopeId>,
     /// Broadcasts were dropped since the outbox was last empty.
     has_dropped: bool,
@@ -111,11 +113,6 @@ enum State {
     Ended,
 }
 
-struct Lane<T> {
-    queue: VecDeque<T>,
-    bytes: usize,
-}
-
 /// Above so many entries an idle queue gives its memory back.
 const KEPT_ENTRIES: usize = 64;
 
@@ -130,7 +127,7 @@ impl Outbox {
     /// # Errors
     /// [`OutboxFull`]; the frame was not taken.
     pub fn push_control(&self, frame: Frame) -> Result<(), OutboxFull> {
-        self.push_frame(frame, self.0.limits.control, |lanes| &mut lanes.control)
+        self.push_frame(frame, |lanes, frame, cost| lanes.control.push(frame, cost, self.0.limits.control))
     }
 
     /// Queues a frame that goes behind all others.
@@ -138,7 +135,101 @@ impl Outbox {
     /// # Errors
     /// [`OutboxFull`]; the frame was not taken.
     pub fn push_bulk(&self, frame: Frame) -> Result<(), OutboxFull> {
-        self.push_frame(frame, self.0.limits.bulk, |lanes| &mut lanes.bulk)
+        self.push_frame(frame, |lanes, frame, cost| lanes.bulk.push(frame, cost, self.0.limits.bulk))
+    }
+
+    /// Begins to send a request, in pieces, in turn with all other bulk and within its credit.
+    pub(crate) fn send_request(
+        &self,
+        number: RequestNumber,
+        kind: RequestKind,
+        title: Title,
+        body: Bytes,
+    ) -> Result<Arc<Progress>, OutboxFull> {
+        self.begin(TransferId::Request(number), Some((kind, title)), body)
+    }
+
+    /// Begins a response of which nothing is known yet.
+    pub(crate) fn open_response(&self, number: RequestNumber) -> Result<Arc<Progress>, OutboxFull> {
+        self.begin(TransferId::Response(number), None, Bytes::new())
+    }
+
+    fn begin(
+        &self,
+        id: TransferId,
+        head: Option<(RequestKind, Title)>,
+        body: Bytes,
+    ) -> Result<Arc<Progress>, OutboxFull> {
+        let mut lanes = self.lock();
+        if !matches!(lanes.state, State::Open) {
+            return Err(OutboxFull::Closed);
+        }
+        let progress = lanes.bulk.begin(id, head, body).ok_or(OutboxFull::Full)?;
+        self.wake(lanes);
+        Ok(progress)
+    }
+
+    /// Adds to a response; says how many bytes of it wait now, or `None` if it is gone.
+    pub(crate) fn add_to_response(&self, number: RequestNumber, bytes: Bytes) -> Option<usize> {
+        let mut lanes = self.lock();
+        let waiting = lanes.bulk.add(TransferId::Response(number), bytes);
+        self.wake(lanes);
+        waiting
+    }
+
+    /// How many bytes of a transfer wait; `None` if it is gone.
+    pub(crate) fn waiting(&self, id: TransferId) -> Option<usize> {
+        self.lock().bulk.waiting(id)
+    }
+
+    /// Whether a transfer can send nothing for want of credit.
+    pub(crate) fn is_blocked(&self, id: TransferId) -> bool {
+        self.lock().bulk.is_blocked(id)
+    }
+
+    /// Nothing more will be added to a response.
+    pub(crate) fn complete_response(&self, number: RequestNumber) {
+        let mut lanes = self.lock();
+        lanes.bulk.complete(TransferId::Response(number));
+        self.wake(lanes);
+    }
+
+    /// The other side takes more of a transfer.
+    pub(crate) fn credit(&self, id: TransferId, bytes: usize) {
+        let mut lanes = self.lock();
+        lanes.bulk.credit(id, bytes);
+        self.wake(lanes);
+    }
+
+    /// Sends no more of a request, and `word` of that, unless nothing of it went out yet. Nothing else can come in between:
+    /// what the request leaves free is used only after the other side has been told.
+    ///
+    /// # Errors
+    /// [`OutboxFull`]; `word` was not taken.
+    pub(crate) fn cancel_request(&self, number: RequestNumber, word: Frame) -> Result<(), OutboxFull> {
+        let mut lanes = self.lock();
+        let begun = lanes.bulk.give_up(TransferId::Request(number));
+        if begun == Some(false) {
+            return Ok(());
+        }
+        if !matches!(lanes.state, State::Open) {
+            return Err(OutboxFull::Closed);
+        }
+        let cost = cost(word.encoded_len());
+        if !lanes.control.push(word, cost, self.0.limits.control) {
+            return Err(OutboxFull::Full);
+        }
+        self.wake(lanes);
+        Ok(())
+    }
+
+    /// Sends no more of a transfer; says whether some of it went out, or `None` if there is none.
+    pub(crate) fn give_up(&self, id: TransferId) -> Option<bool> {
+        let mut lanes = self.lock();
+        let begun = lanes.bulk.give_up(id);
+        // Others may go on in its place.
+        self.wake(lanes);
+        begun
     }
 
     /// Queues a broadcast: a reference to its bytes, no copy.
@@ -164,12 +255,7 @@ impl Outbox {
         queued
     }
 
-    fn push_frame(
-        &self,
-        frame: Frame,
-        limit: usize,
-        lane: impl FnOnce(&mut Lanes) -> &mut Lane<Frame>,
-    ) -> Result<(), OutboxFull> {
+    fn push_frame(&self, frame: Frame, push: impl FnOnce(&mut Lanes, Frame, usize) -> bool) -> Result<(), OutboxFull> {
         let (kind, encoded) = (frame.kind(), frame.encoded_len());
         let len = encoded.saturating_sub(Frame::HEAD_LEN);
         if len > kind.limit() {
@@ -179,7 +265,7 @@ impl Outbox {
         if !matches!(lanes.state, State::Open) {
             return Err(OutboxFull::Closed);
         }
-        if !lane(&mut lanes).push(frame, cost(encoded), limit) {
+        if !push(&mut lanes, frame, cost(encoded)) {
             return Err(OutboxFull::Full);
         }
         self.wake(lanes);
@@ -214,10 +300,11 @@ impl Outbox {
     pub fn queued_bytes(&self) -> usize {
         let lanes = self.lock();
         let ids = lanes.ids.len().saturating_mul(EnvelopeId::LEN);
-        [lanes.control.bytes, lanes.broadcast.bytes, lanes.bulk.bytes].into_iter().fold(ids, usize::saturating_add)
+        let lanes = [lanes.control.bytes(), lanes.broadcast.bytes(), lanes.bulk.bytes()];
+        lanes.into_iter().fold(ids, usize::saturating_add)
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits that could be sent now; a transfer without credit could not.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()
     }
@@ -259,6 +346,14 @@ impl Outbox {
         }
     }
 
+    /// Everything that can be sent now.
+    #[cfg(test)]
+    pub(crate) fn taken(&self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        self.take(&mut frames, usize::MAX);
+        frames
+    }
+
     /// Waits until [`take`](Self::take) may find something.
     pub(super) async fn filled(&self) {
         self.0.filled.notified().await;
@@ -277,16 +372,17 @@ impl Outbox {
 
     /// Closes and empties the outbox: there is no writer any more.
     pub(super) fn end(&self) {
-        let mut lanes = self.lock();
-        *lanes = Lanes { state: State::Ended, ..Lanes::default() };
+        let ended = std::mem::replace(&mut *self.lock(), Lanes { state: State::Ended, ..Lanes::default() });
+        // Without the lock: whoever waits for a transfer is told.
+        drop(ended);
     }
 
     /// Gives back memory that a burst has left behind.
     pub(super) fn shrink(&self) {
         let mut lanes = self.lock();
-        lanes.control.queue.shrink_to(KEPT_ENTRIES);
-        lanes.broadcast.queue.shrink_to(KEPT_ENTRIES);
-        lanes.bulk.queue.shrink_to(KEPT_ENTRIES);
+        lanes.control.shrink_to(KEPT_ENTRIES);
+        lanes.broadcast.shrink_to(KEPT_ENTRIES);
+        lanes.bulk.shrink_to(KEPT_ENTRIES);
         lanes.ids.shrink_to(KEPT_ENTRIES);
     }
 
@@ -320,7 +416,7 @@ impl Lanes {
             self.announce(broadcast_limit, add)?;
         }
         self.announce(broadcast_limit, add)?;
-        while let Some(frame) = self.bulk.pop(|frame| cost(frame.encoded_len())) {
+        while let Some(frame) = self.bulk.next() {
             wants_more(add(frame))?;
         }
         Some(())
@@ -328,7 +424,7 @@ impl Lanes {
 
     /// Announces the ids of what did not fit, once half of what did has gone out.
     fn announce(&mut self, broadcast_limit: usize, add: &mut impl FnMut(Frame) -> bool) -> Option<()> {
-        while !self.ids.is_empty() && self.broadcast.bytes <= broadcast_limit / 2 {
+        while !self.ids.is_empty() && self.broadcast.bytes() <= broadcast_limit / 2 {
             let most = self.ids.len().min(Kind::MAX_HAVE);
             let more = add(Frame::Have(self.ids.drain(..most).collect()));
             more.then_some(())?;
@@ -337,41 +433,7 @@ impl Lanes {
     }
 
     fn is_empty(&self) -> bool {
-        self.control.queue.is_empty()
-            && self.broadcast.queue.is_empty()
-            && self.bulk.queue.is_empty()
-            && self.ids.is_empty()
-    }
-}
-
-impl<T> Lane<T> {
-    /// Queues `entry`; `false` if the lane would then hold more than `limit`.
-    fn push(&mut self, entry: T, cost: usize, limit: usize) -> bool {
-        match self.bytes.checked_add(cost).filter(|bytes| *bytes <= limit) {
-            Some(bytes) => {
-                self.bytes = bytes;
-                self.queue.push_back(entry);
-                true
-            }
-            None => false,
-        }
-    }
-
-    fn pop(&mut self, cost: impl FnOnce(&T) -> usize) -> Option<T> {
-        let entry = self.queue.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(cost(&entry));
-        Some(entry)
-    }
-}
-
-/// What an entry of so many bytes counts: empty frames take memory too.
-fn cost(bytes: usize) -> usize {
-    bytes.saturating_add(size_of::<Frame>())
-}
-
-impl<T> Default for Lane<T> {
-    fn default() -> Self {
-        Lane { queue: VecDeque::new(), bytes: 0 }
+        self.control.is_empty() && self.broadcast.is_empty() && self.bulk.is_empty() && self.ids.is_empty()
     }
 }
 

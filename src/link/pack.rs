@@ -216,6 +216,7 @@ mod tests {
         let request = Frame::Request(Request {
             number: RequestNumber::new(7).unwrap(),
             title: "t".repeat(200).parse().unwrap(),
+            kind: Default::default(),
             last: true,
             bytes: vec![1; 65_400 - 215].into(),
         });

@@ -15,6 +15,8 @@ use crate::identity::NodeId;
 use crate::overlay::{Claimed, Direction, LinkId, Reason};
 
 use super::judging::{self, Bench, Judge};
+use super::requests::Requests;
+use super::retry::Say;
 use super::shared::Shared;
 
 /// An application has so long to say what it has to say when the node stops.
@@ -46,6 +48,15 @@ pub enum LinkChange {
         /// Held until the application has said what it had to say.
         held: Held,
     },
+    /// The node is about to dial one it lost.
+    Retry {
+        /// Whom.
+        peer: NodeId,
+        /// Which attempt it is since then, from 1.
+        attempt: u32,
+        /// Whether it is to be made.
+        say: Say,
+    },
     /// A link is closed.
     Closed {
         /// Who was at the other end.
@@ -64,6 +75,8 @@ pub struct Held(#[expect(dead_code, reason = "it is there to be dropped")] mpsc:
 pub struct Attached {
     /// Broadcasts that wait for its verdict.
     pub judge: Judge,
+    /// What others ask it.
+    pub requests: Requests,
     /// What happens to links.
     pub links: mpsc::Receiver<LinkChange>,
     /// Says when the node is asked to stop.
@@ -108,7 +121,7 @@ pub(super) struct Apps {
 
 impl Apps {
     /// Gives the titles under `title` to an application; `None` if another one has them, or some of them.
-    pub(super) fn attach(&self, title: &Title, stopping: &CancellationToken) -> Option<Attached> {
+    pub(super) fn attach(&self, title: &Title, stopping: &CancellationToken, requests: Requests) -> Option<Attached> {
         let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
         if apps.keys().any(|other| other.covers(title.as_str()) || title.covers(other.as_str())) {
             return None;
@@ -118,7 +131,7 @@ impl Apps {
         apps.insert(title.clone(), App::Running { bench, links: sender });
         self.are_there.store(true, Ordering::Release);
         let stop = StopSignal { asked: stopping.clone(), held: self.unfinished.token() };
-        Some(Attached { judge, links, stop })
+        Some(Attached { judge, requests, links, stop })
     }
 
     /// Waits until every application has said what it has to say now that the node stops, or has taken too long.
@@ -143,11 +156,15 @@ impl Apps {
         self.are_there.store(!apps.is_empty(), Ordering::Release);
     }
 
-    fn are_there(&self) -> bool {
+    pub(super) fn count(&self) -> usize {
+        self.apps.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    pub(super) fn are_there(&self) -> bool {
         self.are_there.load(Ordering::Acquire)
     }
 
-    fn tell(&self, change: impl Fn() -> LinkChange) {
+    pub(super) fn tell(&self, change: impl Fn() -> LinkChange) {
         if !self.are_there() {
             return;
         }

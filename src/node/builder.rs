@@ -15,21 +15,25 @@ use crate::identity::{
 };
 use crate::link::{Channel, NoiseChannel, PlainChannel};
 use crate::log::{Log, LogInstance, MemoryLog, State, StateError};
-use crate::overlay::{Core, Now, Past, RememberedPeer, Settings, Setup, TIME_TOLERANCE};
+use crate::overlay::{Core, MEMBERS, Now, Past, RememberedPeer, Settings, Setup, TIME_TOLERANCE};
 #[cfg(feature = "disk")]
 use crate::overlay::{PastLog, Seen};
+#[cfg(feature = "sealed")]
+use crate::sealed::SealSecrets;
 use crate::wire::{Hello, HelloError};
 
 use super::Events;
 use super::clock::{Clock, RunningClock};
-use super::direct::REQUESTS;
 use super::handle::{Node, SecureNode};
 use super::link_task::{RECONCILE, TREE};
 use super::listener;
+use super::requests::{self, REQUESTS};
+#[cfg(feature = "sealed")]
+use super::seal_keys::{SealKeys, SealPlace};
 use super::shared::{Parts, Shared};
 
 /// What this program can do beyond the first version of the protocol; announced in HELLO.
-const FEATURES: [&str; 3] = [RECONCILE, REQUESTS, TREE];
+const FEATURES: [&str; 4] = [MEMBERS, RECONCILE, REQUESTS, TREE];
 
 /// Why a node did not start.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +72,10 @@ pub enum StartError {
     /// The state file cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The seal keys cannot be used.
+    #[cfg(feature = "sealed")]
+    #[error(transparent)]
+    SealKeys(#[from] crate::sealed::SealSecretsError),
     /// There is no runtime.
     #[error("a node needs a tokio runtime: start it from async code")]
     NoRuntime,
@@ -188,6 +196,8 @@ struct Options {
     clock: Clock,
     seed: Option<[u8; 32]>,
     bad_title: Option<TitleError>,
+    #[cfg(feature = "sealed")]
+    seal_place: Option<SealPlace>,
 }
 
 impl Default for Options {
@@ -205,6 +215,8 @@ impl Default for Options {
             clock: Clock::System,
             seed: None,
             bad_title: None,
+            #[cfg(feature = "sealed")]
+            seal_place: None,
         }
     }
 }
@@ -354,6 +366,28 @@ impl Builder<Secure> {
         self
     }
 
+    /// Lets others seal content to this node, with keys that lie in this file: made (mode 0600) if it is missing, changed
+    /// each week. The node publishes the public halves, and opens what was sealed to it also after it was away.
+    #[cfg(feature = "sealed")]
+    pub fn seal_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.options.seal_place = Some(SealPlace::File(path.into()));
+        self
+    }
+
+    /// Lets others seal content to this node, with keys that end with it unless somebody else keeps them.
+    #[cfg(feature = "sealed")]
+    pub fn seal_secrets(mut self, secrets: SealSecrets) -> Self {
+        self.options.seal_place = Some(SealPlace::Memory(secrets));
+        self
+    }
+
+    /// What a configured node does about seal keys.
+    #[cfg(feature = "sealed")]
+    pub(super) fn seal_place(mut self, place: SealPlace) -> Self {
+        self.options.seal_place = Some(place);
+        self
+    }
+
     /// Starts the node; it listens, and joins by itself.
     ///
     /// # Errors
@@ -415,6 +449,8 @@ async fn start<T>(
     // A genesis node may stand in its own list: one file then serves all.
     let genesis: Vec<NodeAddress> = options.genesis.into_iter().filter(|at| !names_itself(at, own, listen)).collect();
     let hello = hello(&options.apps, (!is_secure).then_some(own))?;
+    #[cfg(feature = "sealed")]
+    let keep = options.overlay.keep;
     let setup = Setup {
         own,
         settings: options.overlay,
@@ -439,6 +475,15 @@ async fn start<T>(
             opened.await.map_err(|_| StartError::NoRuntime)??
         }
     };
+    #[cfg(feature = "sealed")]
+    let seal_keys = match options.seal_place {
+        None => None,
+        Some(place) => {
+            let now = clock.now().wall;
+            let opened = tokio::task::spawn_blocking(move || SealKeys::open(place, now, keep));
+            opened.await.map_err(|_| StartError::NoRuntime)??
+        }
+    };
     let parts = Parts {
         network,
         is_secure,
@@ -446,6 +491,8 @@ async fn start<T>(
         channel,
         log,
         state,
+        #[cfg(feature = "sealed")]
+        seal_keys,
         genesis,
         listen,
         announce_link_addresses,
@@ -455,6 +502,7 @@ async fn start<T>(
     };
     let shared = Shared::new(parts);
     shared.tasks.spawn(shared.clone().run_timer());
+    shared.tasks.spawn(requests::watch(shared.clone()));
     if let Some(trouble) = shared.log.trouble() {
         shared.tasks.spawn(shared.clone().follow_log());
         shared.tasks.spawn(shared.clone().follow_trouble(trouble));
@@ -469,6 +517,10 @@ async fn start<T>(
         shared.tasks.spawn(listener::listen(shared.clone(), listener));
     }
     shared.with_core(|core| core.start(now));
+    #[cfg(feature = "sealed")]
+    if shared.seal_keys.is_some() {
+        shared.tasks.spawn(shared.clone().publish_record(keep));
+    }
     Ok((node, told))
 }
 

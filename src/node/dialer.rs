@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use crate::identity::{NodeAddress, NodeId};
 use crate::link::{self, Halves, LinkError, Outbox};
@@ -15,6 +16,7 @@ use crate::wire::{Goodbye, Hello};
 use super::Event;
 use super::link_task::{self, Established};
 use super::reasons::reason_of;
+use super::retry::NOT_AGAIN_FOR;
 use super::shared::Shared;
 
 /// How long a connection may take to come about.
@@ -22,6 +24,14 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// One attempt the core asked for.
 pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, target: Target) {
+    let is_wanted = tokio::select! {
+        () = shared.closing.cancelled() => return,
+        is_wanted = Box::pin(shared.is_wanted_again(&target)) => is_wanted,
+    };
+    if !is_wanted {
+        let now = shared.now();
+        return shared.with_core(|core| core.dial_declined(now, dial, NOT_AGAIN_FOR));
+    }
     let outcome = tokio::select! {
         () = shared.closing.cancelled() => return,
         // Apart, so that an open link does not hold the room that a handshake needs.
@@ -33,6 +43,35 @@ pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, target: Target) {
             let now = shared.now();
             shared.emit(Event::DialFailed { target, reason, why });
             shared.with_core(|core| core.dial_failed(now, dial, reason));
+        }
+    }
+}
+
+/// One attempt for a request; says what became of it.
+pub(super) async fn dial_on_demand(
+    shared: Arc<Shared>,
+    dial: DialId,
+    id: NodeId,
+    address: SocketAddr,
+    report: oneshot::Sender<Result<(), Reason>>,
+) {
+    let target = Target::OnDemand { id, address };
+    let outcome = tokio::select! {
+        () = shared.closing.cancelled() => return,
+        outcome = Box::pin(set_up_target(&shared, dial, &target)) => outcome,
+    };
+    // Whoever asked may have given up: the link is open all the same.
+    match outcome {
+        Ok(established) => {
+            established.requests().set_on_demand();
+            let _ = report.send(Ok(()));
+            link_task::run(shared, established).await;
+        }
+        Err(Failed { reason, why }) => {
+            let now = shared.now();
+            shared.emit(Event::DialFailed { target, reason, why });
+            shared.with_core(|core| core.dial_failed(now, dial, reason));
+            let _ = report.send(Err(reason));
         }
     }
 }
@@ -67,7 +106,7 @@ impl Failed {
 
 async fn set_up_target(shared: &Arc<Shared>, dial: DialId, target: &Target) -> Result<Established, Failed> {
     match target {
-        Target::Member { id, address } => {
+        Target::Member { id, address } | Target::OnDemand { id, address } => {
             let made = set_up(shared, Some(dial), Some(*id), *address, false).await;
             made.map_err(|failed| failed.at(*address))
         }

@@ -7,6 +7,8 @@ use crate::identity::{Identity, KeyFileError, NetworkKey, RandomnessError};
 
 use super::builder::{Builder, Plain, Secure};
 use super::handle::{Node, SecureNode};
+#[cfg(feature = "sealed")]
+use super::seal_keys::SealPlace;
 
 /// Why a configuration does not make a node.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +72,10 @@ impl SecureNode {
         let mut builder = SecureNode::builder(config.network().clone(), identity);
         if let Some(path) = config.network_key() {
             builder = builder.network_key(NetworkKey::load(path)?);
+        }
+        #[cfg(feature = "sealed")]
+        if let Some(identity) = config.identity() {
+            builder = builder.seal_place(SealPlace::configured(config.folder(), identity));
         }
         configured(builder, config)
     }

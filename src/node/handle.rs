@@ -15,7 +15,7 @@ use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts
 
 use super::apps::Attached;
 use super::dialer::Failed;
-use super::direct::{self, SendError};
+use super::requests::{self, Asked, Fetch, Request, RequestError, Requests, Sent, ServeError};
 use super::shared::{LinkHandle, Shared};
 use super::{Body, Event, Events, Publish, Subscription, dialer, link_task};
 
@@ -130,7 +130,15 @@ impl Node {
     /// Gives the broadcasts of `title`, and of the titles under it, to an application: they are kept and relayed by its
     /// verdict alone. `None` if another application has them. The port on which `app` is built; most want that instead.
     pub fn attach(&self, title: &Title) -> Option<Attached> {
-        self.shared().apps.attach(title, &self.shared().closing)
+        let shared = self.shared();
+        let requests = shared.services.serve(title.clone(), shared.cancel.clone()).ok()?;
+        shared.apps.attach(title, &shared.closing, requests)
+    }
+
+    /// Hands on what an application does not answer: a message to whoever listens to [`events`](Self::events), all else, and
+    /// what nobody listens for, back with a refusal.
+    pub fn pass_on(&self, asked: Asked) {
+        asked.pass_on(|message| self.shared().events.send(Event::Direct(message)));
     }
 
     /// The application of this title is gone. `failed`: it broke down, and nothing of its titles is taken any more; otherwise
@@ -138,6 +146,7 @@ impl Node {
     pub fn detach(&self, title: &Title, failed: bool) {
         if failed {
             self.shared().apps.failed(title);
+            self.shared().services.failed(title);
             self.shared().emit(Event::ApplicationFailed { title: title.clone() });
         } else {
             self.shared().apps.detach(title);
@@ -160,7 +169,7 @@ impl Node {
         self.shared().is_stopping()
     }
 
-    fn shared(&self) -> &Arc<Shared> {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 
@@ -248,6 +257,17 @@ impl Node {
         Events::new(self.shared().events.subscribe(), self.shared().cancel.clone())
     }
 
+    /// Who else runs the application with this title, and in which version: neighbours said so when the link was opened, and
+    /// all members say so when they announce themselves.
+    pub fn peers_running(&self, title: &str) -> Vec<(NodeId, String)> {
+        let own = self.id();
+        let running = |member: Member| {
+            let Member { id, mut presence, .. } = member;
+            Some((id, presence.apps.remove(title)?)).filter(|(id, _)| *id != own)
+        };
+        self.members().into_iter().filter_map(running).collect()
+    }
+
     /// Everybody who belongs to the network and is not gone, this node included (`nodes_in_network`).
     pub fn members(&self) -> Vec<Member> {
         self.shared().with_core(|core| core.members())
@@ -323,11 +343,11 @@ impl Node {
     ///
     /// # Errors
     /// If there is no link with it, or it closes or does not answer within ten seconds.
-    pub async fn ping(&self, peer: &NodeId) -> Result<Duration, SendError> {
+    pub async fn ping(&self, peer: &NodeId) -> Result<Duration, RequestError> {
         let mut events = self.events();
         let now = self.shared().now();
         let link = self.shared().with_core(|core| core.link_with(peer).inspect(|link| core.send_ping(now, *link)));
-        let link = link.ok_or(SendError::NotLinked(*peer))?;
+        let link = link.ok_or(RequestError::NotLinked(*peer))?;
         let answer = async {
             loop {
                 match events.next().await {
@@ -336,27 +356,92 @@ impl Node {
                     Some(Event::LinkClosed { peer: from, .. })
                         if from == *peer && self.shared().link(link).is_none() =>
                     {
-                        return Err(SendError::Closed(*peer));
+                        return Err(RequestError::Closed(*peer));
                     }
                     Some(_) => {}
-                    None => return Err(SendError::Closed(*peer)),
+                    None => return Err(RequestError::Closed(*peer)),
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), answer).await.unwrap_or(Err(SendError::Deadline(*peer)))
+        let after = Duration::from_secs(10);
+        let deadline = RequestError::Deadline { peer: *peer, after };
+        tokio::time::timeout(after, answer).await.unwrap_or(Err(deadline))
     }
 
-    /// Sends a message to one neighbour alone, and waits until it has acknowledged it.
+    /// Sends a message to one node alone, and waits until it has acknowledged it. A member this node is not linked with is
+    /// dialled.
     ///
     /// # Errors
-    /// See [`SendError`].
-    pub async fn send_to(&self, peer: &NodeId, title: &str, body: impl Into<Body>) -> Result<(), SendError> {
+    /// See [`RequestError`].
+    pub async fn send_to(&self, peer: &NodeId, title: &str, body: impl Into<Body>) -> Result<Sent, RequestError> {
         let title = Title::for_application(title)?;
+        requests::send_to(self.shared(), peer, &title, body.into().into_bytes()?).await
+    }
+
+    /// Asks one node something, and waits for its answer; goes out when awaited. A member this node is not linked with is
+    /// dialled, and the link closed when it has been idle for a while.
+    ///
+    /// ```no_run
+    /// # async fn example(node: sealnet::node::Node, peer: sealnet::identity::NodeId)
+    /// # -> Result<(), Box<dyn std::error::Error>> {
+    /// let answer = node.request(&peer, "clock/now", "").deadline(std::time::Duration::from_secs(3)).await?;
+    /// println!("{}", answer.text()?);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub fn request(&self, peer: &NodeId, title: &str, body: impl Into<Body>) -> Request {
+        Request::new(self.shared().clone(), *peer, title, body.into().into_bytes())
+    }
+
+    /// Fetches something large from one node, as it comes; begun when awaited. At most 1 MiB of it waits to be read, and
+    /// where it broke off it can be gone on with.
+    ///
+    /// ```no_run
+    /// # async fn example(node: sealnet::node::Node, peer: sealnet::identity::NodeId, mut file: Vec<u8>)
+    /// # -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut download = node.fetch(&peer, "files", "holidays.tar").from(file.len() as u64).await?;
+    /// while let Some(bytes) = download.next().await? {
+    ///     file.extend_from_slice(&bytes);
+    ///     println!("{} of {:?}", download.position(), download.total());
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`RequestError`].
+    pub fn fetch(&self, peer: &NodeId, title: &str, body: impl Into<Body>) -> Fetch {
+        Fetch::new(self.shared().clone(), *peer, title, body.into().into_bytes())
+    }
+
+    /// Answers requests of one title, until what this gives is dropped: those of exactly this title, and those that have
+    /// something behind it after a slash. `chain` gets `chain` and `chain/block`, not `chains`; where both `chain` and
+    /// `chain/block` are served, each request goes to the longer one.
+    ///
+    /// ```no_run
+    /// # async fn example(node: sealnet::node::Node) -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut requests = node.serve("clock")?;
+    /// while let Some(asked) = requests.next().await {
+    ///     match asked.title.as_str() {
+    ///         "clock/now" => asked.reply("half past three"),
+    ///         _ => asked.refuse("there is only clock/now"),
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Messages to this node alone come here too if they have such a title, and else as
+    /// [`Event::Direct`](super::Event::Direct).
+    ///
+    /// # Errors
+    /// See [`ServeError`].
+    pub fn serve(&self, title: &str) -> Result<Requests, ServeError> {
         let shared = self.shared();
-        // A link that is being closed still takes an application's last word.
-        let link = shared.with_core(|core| core.link_with(peer)).and_then(|link| shared.link(link));
-        let link = link.or_else(|| shared.link_of(peer));
-        direct::send(&link.ok_or(SendError::NotLinked(*peer))?, &title, body.into().into_bytes()?).await
+        if shared.is_stopping() {
+            return Err(ServeError::Stopping);
+        }
+        shared.services.serve(Title::for_application(title)?, shared.cancel.clone())
     }
 
     /// Sends a message to all neighbours but those in `except`, and nobody further. Says what became of each.
@@ -368,7 +453,7 @@ impl Node {
         title: &str,
         body: impl Into<Body>,
         except: &[NodeId],
-    ) -> Result<Vec<(NodeId, Result<(), SendError>)>, TitleError> {
+    ) -> Result<Vec<(NodeId, Result<(), RequestError>)>, TitleError> {
         let title = Title::for_application(title)?;
         let body = body.into().into_bytes();
         let body = match body {
@@ -388,7 +473,7 @@ impl Node {
         let mut sending = tokio::task::JoinSet::new();
         for link in links {
             let (title, body) = (title.clone(), body.clone());
-            sending.spawn(async move { (link.peer, direct::send(&link, &title, body).await) });
+            sending.spawn(async move { (link.peer, requests::send(&link, &title, body).await.map(drop)) });
         }
         Ok(sending.join_all().await)
     }

@@ -14,8 +14,8 @@ use crate::link::{Link, LinkError, Outbox, Reader, Writer};
 use crate::overlay::{self, Claimed, DialId, Direction, Keep, LinkId, Offence, Opening, Reason, Refused};
 use crate::wire::{Frame, FrameError, GoodbyeCode, Hello, Kind};
 
-use super::direct::{Answers, Calls, REQUESTS};
 use super::reasons::reason_of;
+use super::requests::{LinkRequests, REQUESTS};
 use super::shared::{LinkHandle, Shared};
 
 /// What a node announces that compares with its neighbours what both have.
@@ -58,6 +58,10 @@ impl Established {
     pub(super) fn peer(&self) -> NodeId {
         self.registered.handle.peer
     }
+
+    pub(super) fn requests(&self) -> &LinkRequests {
+        &self.registered.handle.requests
+    }
 }
 
 /// Makes the core take a link. Its outbox is there before the core knows of it, so nothing the core says is lost.
@@ -70,14 +74,10 @@ pub(super) fn register(
     hello: &Hello,
 ) -> Result<Registered, Refused> {
     let id = shared.new_link_id();
-    let handle = LinkHandle {
-        peer,
-        outbox: Outbox::default(),
-        meter: Arc::default(),
-        calls: Arc::new(Calls::default()),
-        takes_requests: hello.has_feature(REQUESTS),
-        closing: watch::Sender::new(None),
-    };
+    let (outbox, closing) = (Outbox::default(), watch::Sender::new(None));
+    let is_able = hello.has_feature(REQUESTS);
+    let requests = LinkRequests::new(peer, outbox.clone(), is_able, shared.services.clone(), closing.clone());
+    let handle = LinkHandle { peer, outbox, meter: Arc::default(), requests, data: Arc::default(), closing };
     shared.links.write().unwrap_or_else(PoisonError::into_inner).insert(id, handle.clone());
     let opening = Opening {
         link: id,
@@ -109,7 +109,7 @@ impl Registered {
         let Registered { shared, id, handle } = self;
         shared.remove_link(id);
         handle.outbox.abort();
-        handle.calls.fail_all();
+        handle.requests.link_closed();
         let reason = handle.closing.borrow().unwrap_or(reason);
         let now = shared.now();
         shared.with_core(|core| core.link_closed(now, id, reason));
@@ -118,7 +118,7 @@ impl Registered {
 
 /// Whether this node announces what a kind of frame needs, or it needs nothing.
 fn is_announced(kind: Kind) -> bool {
-    !matches!(kind, Kind::MembersWanted | Kind::Revocations)
+    kind != Kind::Revocations
 }
 
 fn unsupported(kind: Kind) -> LinkError {
@@ -186,7 +186,6 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         id: registered.id,
         handle: &registered.handle,
         batch: Batch::default(),
-        answers: Answers::default(),
         asked_to_renew: false,
     };
     // One for all reads: to begin to wait for it costs as much as a small read.
@@ -232,7 +231,6 @@ struct ReadTask<'a> {
     id: LinkId,
     handle: &'a LinkHandle,
     batch: Batch,
-    answers: Answers,
     asked_to_renew: bool,
 }
 
@@ -294,9 +292,11 @@ impl ReadTask<'_> {
             }
             Frame::Hello(_) => return Err(LinkError::UnexpectedFrame(Kind::Hello)),
             frame if !is_announced(frame.kind()) => return Err(unsupported(frame.kind())),
-            Frame::Request(request) => self.answers.request(self.shared, self.handle, request),
-            Frame::Response(response) => self.handle.calls.response(response),
-            Frame::Refused(refused) => self.handle.calls.refused(&refused),
+            frame if frame.request_number().is_some() => {
+                let kind = frame.kind();
+                let tell = |event| self.shared.events.send(event);
+                self.handle.requests.frame(frame, tell).map_err(|_| LinkError::UnexpectedFrame(kind))?;
+            }
             frame => {
                 self.flush();
                 let now = self.shared.now();

@@ -8,15 +8,22 @@ mod body;
 mod builder;
 mod clock;
 mod dialer;
-mod direct;
 mod events;
 mod from_config;
 mod handle;
 mod judging;
+mod link_data;
 mod link_task;
 mod listener;
+mod nicknames;
 mod publish;
 mod reasons;
+mod requests;
+mod retry;
+#[cfg(feature = "sealed")]
+mod seal_keys;
+#[cfg(feature = "sealed")]
+mod sealed;
 mod shared;
 mod subscription;
 
@@ -24,10 +31,17 @@ pub use apps::{Attached, Held, LinkChange, STOPPING, StopSignal};
 pub use body::{Body, BodyError};
 pub use builder::{Builder, LaunchError, Plain, Secure, StartError};
 pub use clock::Clock;
-pub use direct::{DirectMessage, MAX_DIRECT, SendError};
 pub use events::{Event, Events};
 pub use from_config::LoadError;
 pub use handle::{ConnectError, Node, SecureNode, Status, WeakNode};
 pub use judging::{Judge, LATER_FOR, Undecided, Verdict};
+pub use nicknames::{MAX_NICKNAMES, NicknameError};
 pub use publish::{Publish, PublishError, Receipt};
+pub use requests::{
+    Asked, DirectMessage, Download, Fetch, MAX_DIRECT, MAX_REQUEST, Reply, ReplyEnded, Request, RequestError, Requests,
+    Response, Sent, ServeError, WrongBody,
+};
+pub use retry::{NOT_AGAIN_FOR, Say};
+#[cfg(feature = "sealed")]
+pub use sealed::{SealTo, SealToError};
 pub use subscription::{Broadcast, Item, Subscription};

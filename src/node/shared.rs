@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,9 +22,12 @@ use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
 use super::apps::Apps;
 use super::clock::RunningClock;
-use super::direct::Calls;
 use super::events::{Announcer, Event};
+use super::link_data::LinkData;
 use super::listener::Doorkeeper;
+use super::nicknames::Nicknames;
+use super::requests::{LinkRequests, Services};
+use super::retry::LostNodes;
 use super::{Broadcast, Item, Subscription, dialer};
 
 /// What all tasks of a node share.
@@ -48,8 +52,14 @@ pub(super) struct Shared {
     pub(super) events: Announcer,
     /// The applications.
     pub(super) apps: Apps,
+    /// Nodes that were lost.
+    pub(super) lost: LostNodes,
+    pub(super) nicknames: Nicknames,
     /// What the node must not forget, if it was given a place for it.
     pub(super) state: Option<Arc<State>>,
+    /// What others seal to, if anything.
+    #[cfg(feature = "sealed")]
+    pub(super) seal_keys: Option<super::seal_keys::SealKeys>,
     /// The end of the log at the start.
     pub(super) began: Cursor,
     /// Cancelled when everything is to end, whatever it is doing.
@@ -57,6 +67,8 @@ pub(super) struct Shared {
     /// Cancelled when nothing new is to begin.
     pub(super) closing: CancellationToken,
     pub(super) tasks: TaskTracker,
+    /// Who answers requests of which title.
+    pub(super) services: Arc<Services>,
     core: Mutex<Core>,
     next_link: AtomicU64,
     stopping: AtomicBool,
@@ -64,6 +76,7 @@ pub(super) struct Shared {
     timer_set: AtomicU64,
     timer_wake: Notify,
     link_removed: Notify,
+    links_changed: Notify,
     /// What went over links that are no more.
     former_traffic: Meter,
 }
@@ -74,9 +87,9 @@ pub(super) struct LinkHandle {
     pub(super) peer: NodeId,
     pub(super) outbox: Outbox,
     pub(super) meter: Arc<Meter>,
-    pub(super) calls: Arc<Calls>,
-    /// Whether the other node announced that it takes requests: nobody else is sent one.
-    pub(super) takes_requests: bool,
+    pub(super) requests: Arc<LinkRequests>,
+    /// What applications keep about the neighbour.
+    pub(super) data: Arc<LinkData>,
     /// Why this node closes it, once it does.
     pub(super) closing: watch::Sender<Option<Reason>>,
 }
@@ -89,6 +102,8 @@ pub(super) struct Parts {
     pub(super) channel: Arc<dyn Channel>,
     pub(super) log: Arc<dyn Log>,
     pub(super) state: Option<Arc<State>>,
+    #[cfg(feature = "sealed")]
+    pub(super) seal_keys: Option<super::seal_keys::SealKeys>,
     pub(super) genesis: Vec<NodeAddress>,
     pub(super) listen: Option<SocketAddr>,
     pub(super) announce_link_addresses: bool,
@@ -112,6 +127,8 @@ impl Shared {
             began: parts.log.end(),
             log: parts.log,
             state: parts.state,
+            #[cfg(feature = "sealed")]
+            seal_keys: parts.seal_keys,
             genesis: parts.genesis,
             listen: parts.listen,
             announce_link_addresses: parts.announce_link_addresses,
@@ -120,10 +137,13 @@ impl Shared {
             doorkeeper: Doorkeeper::default(),
             links: RwLock::default(),
             apps: Apps::default(),
+            lost: LostNodes::default(),
+            nicknames: Nicknames::default(),
             events: Announcer::default(),
             cancel: CancellationToken::new(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            services: Arc::default(),
             core: Mutex::new(parts.core),
             next_link: AtomicU64::new(1),
             stopping: AtomicBool::new(false),
@@ -131,6 +151,7 @@ impl Shared {
             timer_set: AtomicU64::new(NEVER),
             timer_wake: Notify::new(),
             link_removed: Notify::new(),
+            links_changed: Notify::new(),
             former_traffic: Meter::default(),
         })
     }
@@ -206,12 +227,6 @@ impl Shared {
     /// The host's side of a link, while it is open.
     pub(super) fn link(&self, link: LinkId) -> Option<LinkHandle> {
         self.links.read().unwrap_or_else(PoisonError::into_inner).get(&link).cloned()
-    }
-
-    /// The host's side of a link with a node, open or being closed.
-    pub(super) fn link_of(&self, peer: &NodeId) -> Option<LinkHandle> {
-        let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
-        links.values().find(|link| link.peer == *peer).cloned()
     }
 
     /// Queues a frame of the core's. A peer that leaves so much of them unread is stuck.
@@ -296,11 +311,25 @@ impl Shared {
     fn tell(&self, event: CoreEvent) {
         trace(&event);
         match &event {
-            CoreEvent::LinkOpened { peer, direction, .. } => self.apps.opened(*peer, *direction),
-            CoreEvent::LinkClosed { peer, reason, .. } => self.apps.closed(*peer, *reason),
+            CoreEvent::LinkOpened { peer, direction, .. } => {
+                self.lost.found(peer);
+                self.apps.opened(*peer, *direction);
+            }
+            CoreEvent::LinkClosed { peer, reason, .. } => {
+                self.lost.closed(*peer, *reason);
+                self.apps.closed(*peer, *reason);
+            }
             _ => {}
         }
+        if !matches!(event, CoreEvent::Join(_) | CoreEvent::Latency { .. } | CoreEvent::ClockOff { .. }) {
+            self.links_changed.notify_waiters();
+        }
         Event::of(event).into_iter().for_each(|event| self.emit(event));
+    }
+
+    /// Comes to an end when a link opened or closed, or a dial failed, after this was called.
+    pub(super) fn links_changed(&self) -> Notified<'_> {
+        self.links_changed.notified()
     }
 
     /// Tells whoever listens.

@@ -133,6 +133,46 @@ impl Addresses {
         known.filter(move |(_, known)| holds(known)).map(|(at, _)| *at)
     }
 
+    /// Where to look for `member`, which claims to be at `claimed`, when somebody asks for it: those addresses first that are
+    /// believed most. What nobody vouched for keeps its pauses, and the hour between two dials of one host, where ranges are
+    /// limited.
+    pub(super) fn routes(
+        &self,
+        member: &NodeId,
+        claimed: impl Iterator<Item = SocketAddr>,
+        settings: &Settings,
+        now: Instant,
+    ) -> Vec<SocketAddr> {
+        let mut known = self.members.get(member).cloned().unwrap_or_default();
+        for at in claimed {
+            if known.iter().all(|(known, _)| *known != at) {
+                known.push((at, Address::HEARSAY));
+            }
+        }
+        known.retain(|(at, known)| {
+            let is_believed = known.trust > Trust::Hint || !settings.limit_ranges;
+            is_believed || (known.not_before <= now && self.may_hint(known, at, settings, now))
+        });
+        known.sort_by_key(|(_, known)| std::cmp::Reverse((known.trust, known.proven)));
+        known.into_iter().map(|(at, _)| at).collect()
+    }
+
+    /// An address is dialled because somebody asked for `member`.
+    pub(super) fn dialled(&mut self, member: NodeId, at: SocketAddr, settings: &Settings, now: Instant) {
+        let trust = self.known(&member).find(|(known, _)| *known == at).map(|(_, known)| known.trust);
+        if trust.is_some_and(|trust| trust > Trust::Hint) {
+            return;
+        }
+        if settings.limit_ranges && is_countable(&at) {
+            if self.hinted.len() >= HINTED {
+                self.hinted.retain(|_, last| now.since(*last) < HINT_AGAIN);
+            }
+            self.hinted.insert(at.ip(), now);
+        }
+        // From now on there is something to remember about it.
+        self.members.entry(member).or_insert_with(|| vec![(at, Address::HEARSAY)]);
+    }
+
     /// Not again before `pause` is over, though no address failed.
     pub(super) fn pause(&mut self, member: &NodeId, pause: Duration, now: Instant) {
         for (_, known) in self.known(member) {

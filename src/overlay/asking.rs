@@ -356,7 +356,7 @@ impl Core {
                 continue;
             }
             self.holders.note(&id, from, Held::Asked);
-            match self.members.by_id(&id).or_else(|| self.tree.moments.get(&id)).cloned() {
+            match self.in_slot(&id).or_else(|| self.tree.moments.get(&id)).cloned() {
                 Some(envelope) => self.output(Output::Relay { envelope, to: vec![from] }),
                 None => from_log.push(id),
             }
@@ -367,10 +367,11 @@ impl Core {
         self.asked_for(now, from, asked);
     }
 
-    /// Tells a new neighbour what is known here: all members, and the latest broadcasts. It asks for what it lacks.
+    /// Tells a new neighbour what is known here: all members with their records, and the latest broadcasts. It asks for what it lacks.
     pub(super) fn tell_what_is_here(&mut self, link: LinkId) {
         let latest = self.index.newest_kept(Kind::MAX_HAVE);
-        let ids: Vec<_> = self.members.slot_ids().take(ANNOUNCED_PER_LINK - Kind::MAX_HAVE).chain(latest).collect();
+        let slots = self.members.slot_ids().chain(self.records.slot_ids());
+        let ids: Vec<_> = slots.take(ANNOUNCED_PER_LINK - Kind::MAX_HAVE).chain(latest).collect();
         for ids in ids.chunks(Kind::MAX_HAVE) {
             self.output(Output::Send { link, frame: Frame::Have(ids.iter().copied().collect()) });
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
-use crate::envelope::{EnvelopeId, Timestamp};
+use crate::envelope::{Envelope, EnvelopeId, Timestamp, Verified};
 use crate::identity::NodeId;
 
 use super::addresses::Addresses;
@@ -20,6 +20,7 @@ use super::links::Link;
 use super::members::Members;
 use super::output::{CoreEvent, DialId, LinkId, Output, Target};
 use super::reconcile::Repair;
+use super::records::Records;
 use super::remembered::RememberedPeers;
 use super::standing::Standing;
 use super::tickets::Tickets;
@@ -59,6 +60,7 @@ pub struct Core {
     pub(super) index: Index,
     pub(super) tickets: Tickets,
     pub(super) members: Members,
+    pub(super) records: Records,
     pub(super) addresses: Addresses,
     pub(super) standing: Standing,
     pub(super) asking: Asking,
@@ -160,6 +162,7 @@ impl Core {
             index: Index::new(setup.settings.index_capacity, now.wall.minus(floor), hash_key),
             tickets: Tickets::default(),
             members: Members::new(setup.settings.member_capacity, setup.own, lots),
+            records: Records::new(setup.settings.member_capacity),
             addresses: Addresses::default(),
             standing: Standing::default(),
             asking: Asking::default(),
@@ -294,9 +297,14 @@ impl Core {
         self.index.len()
     }
 
-    /// Whether an envelope with this id was accepted; of presences and leaves, whether it is its member's newest.
+    /// Whether an envelope with this id was accepted; of what has a slot, whether it is its member's newest.
     pub fn has_accepted(&self, id: &EnvelopeId) -> bool {
-        self.index.accepted(id) || self.members.by_id(id).is_some()
+        self.index.accepted(id) || self.in_slot(id).is_some()
+    }
+
+    /// The envelope with this id, if it is a member's newest presence, leave or record.
+    pub(super) fn in_slot(&self, id: &EnvelopeId) -> Option<&Verified<Envelope>> {
+        self.members.by_id(id).or_else(|| self.records.by_id(id))
     }
 
     /// Where this node announces that it can be reached.
@@ -325,10 +333,15 @@ impl Core {
     }
 
     pub(super) fn new_dial(&mut self, target: Target) {
+        let dial = self.enter_dial(target.clone());
+        self.outputs.push(Output::Dial { dial, target });
+    }
+
+    pub(super) fn enter_dial(&mut self, target: Target) -> DialId {
         let dial = DialId(self.next_dial);
         self.next_dial += 1;
-        self.dials.insert(dial, target.clone());
-        self.outputs.push(Output::Dial { dial, target });
+        self.dials.insert(dial, target);
+        dial
     }
 
     fn review_every(&self) -> Duration {
@@ -349,6 +362,7 @@ impl Core {
             }
             self.event(CoreEvent::Member { id, state });
         }
+        self.records.expire(self.clock_seen.max(now.wall));
         self.remember_peers();
         self.review_budgets(now);
         self.maintain(now);

@@ -307,6 +307,7 @@ impl Core {
         }
         match content {
             Content::Presence(_) | Content::Leave => self.members.admits(envelope),
+            Content::Member(_) => self.records.admits(envelope),
             Content::Unreadable => Err(Reason::BadContent),
             Content::Application | Content::OtherProtocol => Ok(()),
         }
@@ -386,6 +387,14 @@ impl Core {
         let presence = match content {
             Content::Presence(presence) => Some(presence),
             Content::Leave => None,
+            Content::Member(record) => {
+                let is_member = |id: &NodeId| self.members.presence(id).is_some();
+                if !self.records.put(envelope, *record, self.settings.keep, is_member) {
+                    // Others keep it.
+                    self.counts.count(Reason::TableFull);
+                }
+                return;
+            }
             Content::Application | Content::OtherProtocol | Content::Unreadable => return,
         };
         let put = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);

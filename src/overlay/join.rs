@@ -140,7 +140,7 @@ impl Core {
             (Phase::FirstMember, Target::Member { .. }) => self.dial_first_member(now),
             (Phase::Returning, _) => {
                 self.dial_members(now);
-                if self.dials.is_empty() {
+                if self.own_dials() == 0 {
                     self.begin_anew(now);
                 }
             }
@@ -184,7 +184,7 @@ impl Core {
 
     /// Ends the first steps as soon as there is nothing left to wait for. Called by `maintain`.
     pub(super) fn joining_maintained(&mut self, now: Now) {
-        if self.join.phase == Phase::Settling && (self.has_links_enough() || self.dials.is_empty()) {
+        if self.join.phase == Phase::Settling && (self.has_links_enough() || self.own_dials() == 0) {
             self.arrive(now);
         }
         if self.join.may_spread() {
@@ -225,8 +225,7 @@ impl Core {
 
     /// Whether there are as many links as wanted, those to genesis nodes not counted.
     fn has_links_enough(&self) -> bool {
-        let lasting = self.links.values().filter(|link| !link.genesis && !link.closing).count();
-        lasting >= self.settings.target_links
+        self.lasting_links() >= self.settings.target_links
     }
 
     /// One of the genesis nodes that may be tried now, at random.

@@ -82,6 +82,10 @@ pub(super) struct Link {
     pub(super) contested: bool,
     /// When it took an older link's place, if it did.
     pub(super) renewed: Option<Instant>,
+    /// Opened for requests: not counted, and closed when there are none.
+    pub(super) on_demand: bool,
+    /// When a request was last open on it.
+    pub(super) used: Option<Instant>,
     /// Opened to join or check in: told good-bye when there are links enough without it.
     pub(super) genesis: bool,
     /// A check-in: closed at this time.
@@ -115,6 +119,10 @@ pub struct Refused {
     pub goodbye: Option<GoodbyeCode>,
 }
 
+fn is_renewal(target: Option<&Target>) -> bool {
+    matches!(target, Some(Target::Renewal { .. }))
+}
+
 /// Inbound links from one range of addresses, where ranges are limited.
 const INBOUND_PER_RANGE: usize = 8;
 
@@ -145,7 +153,7 @@ impl Core {
         } else if let Err(reason) = self.admit(now, &opening.peer) {
             Err(Refused { reason, goodbye: (reason == Reason::Barred).then_some(GoodbyeCode::Barred) })
         } else {
-            self.make_room(now, &opening, matches!(target, Some(Target::Renewal { .. })))
+            self.make_room(now, &opening, is_renewal(target.as_ref()))
         };
         if let Err(refused) = outcome {
             self.counts.count(refused.reason);
@@ -210,12 +218,11 @@ impl Core {
 
     fn add_link(&mut self, now: Now, opening: &Opening, target: Option<Target>) {
         let Opening { link, peer, direction, remote, .. } = *opening;
-        let genesis = match target {
-            Some(Target::Genesis(_)) => true,
-            // What the older one was for, the newer one is.
-            Some(Target::Renewal { .. }) => self.links.values().any(|link| link.peer == peer && link.genesis),
-            _ => false,
-        };
+        // What the older one was for, the newer one is.
+        let renewed = self.links.values().find(|link| link.peer == peer).filter(|_| is_renewal(target.as_ref()));
+        let on_demand =
+            matches!(target, Some(Target::OnDemand { .. })) || renewed.is_some_and(|renewed| renewed.on_demand);
+        let genesis = matches!(target, Some(Target::Genesis(_))) || renewed.is_some_and(|renewed| renewed.genesis);
         if let Some(Target::Genesis(place)) = target
             && let Some(genesis) = self.genesis.get_mut(place)
         {
@@ -231,7 +238,7 @@ impl Core {
                 self.remembered.linked(peer, *address);
             }
         }
-        let renews = opening.renew || matches!(target, Some(Target::Renewal { .. }));
+        let renews = opening.renew || is_renewal(target.as_ref());
         let state = Link {
             renewed: renews.then_some(now.instant),
             peer,
@@ -240,6 +247,8 @@ impl Core {
             opened: now.instant,
             heard: now.instant,
             contested: false,
+            on_demand,
+            used: None,
             genesis,
             visit_until: None,
             closing: false,
@@ -290,21 +299,39 @@ impl Core {
         self.dial_in_vain(now, target, reason);
     }
 
+    /// The host does not make an attempt, because the program does not want that link: not again before `pause` is over.
+    pub fn dial_declined(&mut self, now: Now, dial: DialId, pause: Duration) {
+        let Some(target) = self.dials.remove(&dial) else { return };
+        self.counts.count(Reason::ApplicationDeclined);
+        match &target {
+            Target::Member { id, .. } | Target::OnDemand { id, .. } => self.addresses.pause(id, pause, now.instant),
+            Target::Genesis(place) => {
+                if let Some(genesis) = self.genesis.get_mut(*place) {
+                    genesis.not_before = now.instant + pause;
+                }
+            }
+            Target::Renewal { .. } => {}
+        }
+        self.joining_dial_failed(now, &target);
+        self.event(CoreEvent::DialFailed { target, reason: Reason::ApplicationDeclined });
+        self.maintain(now);
+    }
+
     fn dial_in_vain(&mut self, now: Now, target: Target, reason: Reason) {
         let first = self.settings.retry_first;
         match &target {
             // Somebody else lives there now.
-            Target::Member { id, address } if reason == Reason::WrongIdentity => {
+            Target::Member { id, address } | Target::OnDemand { id, address } if reason == Reason::WrongIdentity => {
                 self.addresses.disprove(id, *address);
                 self.remembered.disproved(id, *address);
             }
             // The link goes on as it is; its timer tries again.
             Target::Renewal { .. } => {}
-            Target::Member { id, .. } if reason == Reason::PeerFull => {
+            Target::Member { id, .. } | Target::OnDemand { id, .. } if reason == Reason::PeerFull => {
                 self.addresses.full(id, &self.settings, now.instant);
             }
             // No failure: there is a link already. If it is one that died unnoticed, it will be gone soon.
-            Target::Member { id, .. } if reason == Reason::DuplicateLink => {
+            Target::Member { id, .. } | Target::OnDemand { id, .. } if reason == Reason::DuplicateLink => {
                 self.addresses.pause(id, first, now.instant);
             }
             Target::Genesis(place) if reason == Reason::DuplicateLink => {
@@ -322,7 +349,9 @@ impl Core {
     fn retry_later(&mut self, now: Now, target: &Target) {
         match target {
             Target::Renewal { .. } => {}
-            Target::Member { id, address } => self.addresses.failed(id, *address, &self.settings, now.instant),
+            Target::Member { id, address } | Target::OnDemand { id, address } => {
+                self.addresses.failed(id, *address, &self.settings, now.instant);
+            }
             Target::Genesis(place) => {
                 let (first, most) = (self.settings.retry_first, self.settings.retry_most);
                 if let Some(genesis) = self.genesis.get_mut(*place) {
@@ -381,6 +410,7 @@ impl Core {
             Frame::Pong(nonce) => self.ponged(now, from, u64::from_be_bytes(nonce)),
             Frame::Goodbye(goodbye) => self.told_goodbye(from, &goodbye),
             Frame::PeersWanted(wanted) => self.answer_peers(now, from, wanted),
+            Frame::MembersWanted(wanted) => self.answer_members(now, from, &wanted),
             Frame::Have(ids) => self.have(now, from, ids.iter()),
             Frame::Want(ids) => self.want(now, from, ids.iter()),
             Frame::Absent(ids) => self.absent(now, from, ids.iter()),
@@ -460,5 +490,12 @@ impl Core {
     /// The open link with a node.
     pub fn link_with(&self, peer: &NodeId) -> Option<LinkId> {
         self.links.iter().find(|(_, link)| link.peer == *peer && !link.closing).map(|(id, _)| *id)
+    }
+
+    /// The link with a node that is being closed, if no other is open.
+    pub fn closing_link_with(&self, peer: &NodeId) -> Option<LinkId> {
+        let mut with_peer = self.links.iter().filter(|(_, link)| link.peer == *peer);
+        let (id, link) = with_peer.next()?;
+        (link.closing && with_peer.all(|(_, link)| link.closing)).then_some(*id)
     }
 }

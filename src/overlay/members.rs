@@ -326,7 +326,8 @@ impl Members {
     }
 }
 
-fn order(envelope: &Envelope) -> (Timestamp, EnvelopeId) {
+/// What slots are ordered by.
+pub(super) fn order(envelope: &Envelope) -> (Timestamp, EnvelopeId) {
     (envelope.time(), envelope.id())
 }
 

@@ -92,6 +92,7 @@ impl Core {
             return;
         }
         if self.join.may_spread() {
+            self.keep_on_demand();
             self.dial_members(now);
             self.shed(now);
         } else if self.seeks_in_vain() {
@@ -117,7 +118,7 @@ impl Core {
     }
 
     pub(super) fn dial_members(&mut self, now: Now) {
-        while self.lacks_links() && self.dials.len() < DIALS_AT_ONCE {
+        while self.lacks_links() && self.own_dials() < DIALS_AT_ONCE {
             let Some(target) = self.choose_member(now) else {
                 self.ask_for_members(now);
                 return;
@@ -127,13 +128,14 @@ impl Core {
     }
 
     /// Whether more links are wanted than there are and may come of the dials under way.
-    fn lacks_links(&self) -> bool {
-        self.lasting_links() + self.dials.len() < self.settings.target_links
+    pub(super) fn lacks_links(&self) -> bool {
+        self.lasting_links() + self.own_dials() < self.settings.target_links
     }
 
-    /// Links that count towards the target: not those to genesis nodes that were opened only to join.
-    fn lasting_links(&self) -> usize {
-        self.links.values().filter(|link| !link.genesis && !link.closing).count()
+    /// Links that count towards the target: not those to genesis nodes that were opened only to join, nor those that were
+    /// opened for requests.
+    pub(super) fn lasting_links(&self) -> usize {
+        self.links.values().filter(|link| !link.genesis && !link.on_demand && !link.closing).count()
     }
 
     /// A member to dial: at random among those whose address is believed most.
@@ -159,7 +161,7 @@ impl Core {
     fn dialled_ranges(&self) -> BTreeSet<Range> {
         let dialled = self.dials.values().filter(|_| self.settings.limit_ranges);
         let members = dialled.filter_map(|target| match target {
-            Target::Member { address, .. } => Some(Range::of(address)),
+            Target::Member { address, .. } | Target::OnDemand { address, .. } => Some(Range::of(address)),
             Target::Renewal { .. } | Target::Genesis(_) => None,
         });
         members.collect()
@@ -168,7 +170,7 @@ impl Core {
     /// Who is linked already, or being dialled.
     fn busy(&self) -> BTreeSet<NodeId> {
         let dialled = self.dials.values().filter_map(|target| match target {
-            Target::Member { id, .. } | Target::Renewal { id, .. } => Some(*id),
+            Target::Member { id, .. } | Target::OnDemand { id, .. } | Target::Renewal { id, .. } => Some(*id),
             Target::Genesis(place) => self.genesis.get(*place).and_then(|genesis| genesis.id),
         });
         self.links.values().map(|link| link.peer).chain(dialled).collect()
@@ -189,7 +191,8 @@ impl Core {
 
     /// Closes a link that nobody needs when there are too many: one to a neighbour that has too many itself, or the newest.
     fn shed(&mut self, now: Now) {
-        let open: Vec<LinkId> = self.links.iter().filter(|(_, link)| !link.closing).map(|(id, _)| *id).collect();
+        let open = self.links.iter().filter(|(_, link)| !link.closing && !link.on_demand);
+        let open: Vec<LinkId> = open.map(|(id, _)| *id).collect();
         if open.len() <= self.settings.max_links {
             return;
         }
@@ -202,7 +205,8 @@ impl Core {
     /// How many links the neighbour has above its target, as far as it says; `None` if it cannot do without this one.
     fn surplus(&self, now: Now, id: LinkId) -> Option<usize> {
         let link = self.links.get(&id)?;
-        if link.direction != Direction::Inbound || now.instant.since(link.opened) < SHED_AFTER {
+        let is_young = now.instant.since(link.opened) < SHED_AFTER;
+        if link.direction != Direction::Inbound || is_young || self.was_used(now, id) {
             return None;
         }
         let links = self.members.published_links(&link.peer).unwrap_or(self.settings.target_links);
@@ -215,7 +219,7 @@ impl Core {
         if self.needs_genesis() {
             self.genesis.iter().map(|genesis| genesis.not_before).min().map(&mut at_latest);
         }
-        if (self.join.may_spread() || self.seeks_in_vain()) && self.lacks_links() && self.dials.len() < DIALS_AT_ONCE {
+        if (self.join.may_spread() || self.seeks_in_vain()) && self.lacks_links() && self.own_dials() < DIALS_AT_ONCE {
             let (busy, dialled, is_alone) = (self.busy(), self.dialled_ranges(), self.is_alone());
             let (is_out_there, since, now) = (self.is_out_there(), Instant::default(), now.instant);
             let Core { own, settings, members, standing, .. } = self;
@@ -259,7 +263,8 @@ impl Core {
 
     /// Whom this node is linked with, if it says.
     fn published_links(&self) -> Option<Vec<LinkName>> {
-        let open = self.links.values().filter(|link| !link.closing && link.visit_until.is_none());
+        let lasts = |link: &&super::links::Link| !link.closing && !link.on_demand && link.visit_until.is_none();
+        let open = self.links.values().filter(lasts);
         let names: BTreeSet<LinkName> = open.map(|link| LinkName::from(&link.peer)).collect();
         self.settings.publish_links.then(|| names.into_iter().take(40).collect())
     }
@@ -290,6 +295,13 @@ impl Core {
     /// Whether this node is reached at a public address.
     fn is_out_there(&self) -> bool {
         self.own_addresses.iter().any(is_public)
+    }
+
+    /// Where a member claims to be, as far as that makes sense from here.
+    pub(super) fn claims(&self, member: &NodeId) -> impl Iterator<Item = SocketAddr> + '_ {
+        let is_out_there = self.is_out_there();
+        let claimed = self.members.presence(member).into_iter().flat_map(|(presence, _)| presence.addresses.iter());
+        claimed.copied().filter(move |address| is_worth_hearing(address, is_out_there))
     }
 
     /// Learns where a member says it is. `vouched`: a neighbour stands for it.

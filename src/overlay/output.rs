@@ -38,6 +38,13 @@ pub enum Target {
         /// Where.
         address: SocketAddr,
     },
+    /// A member that is to be asked something: [`Core::dial_on_demand`](super::Core::dial_on_demand).
+    OnDemand {
+        /// Who must answer.
+        id: NodeId,
+        /// Where.
+        address: SocketAddr,
+    },
     /// The node at the other end of a link whose keys have served long enough: HELLO says `renew`.
     Renewal {
         /// Who must answer.

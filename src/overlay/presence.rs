@@ -12,6 +12,8 @@ use crate::identity::{NodeId, decode_hex, encode_hex};
 use crate::wire::FieldError;
 use crate::wire::fields::{Fields, MAX_ADDRESSES};
 
+use super::MemberRecord;
+
 /// The title of a presence.
 pub const PRESENCE_TITLE: &str = "sealnet/presence";
 /// The title of a leave: the end of a presence.
@@ -137,6 +139,8 @@ pub enum Content {
     Presence(Arc<Presence>),
     /// A member leaves.
     Leave,
+    /// What others need of a member also while it is away.
+    Member(Box<MemberRecord>),
     /// A title of the protocol that this version does nothing with: kept and relayed.
     OtherProtocol,
     /// A title of the protocol whose content cannot be read.
@@ -151,6 +155,10 @@ impl Content {
                 Ok(presence) => Content::Presence(Arc::new(presence)),
                 Err(_) => Content::Unreadable,
             },
+            MEMBER_TITLE => match MemberRecord::decode(&envelope.message()) {
+                Ok(record) => Content::Member(Box::new(record)),
+                Err(_) => Content::Unreadable,
+            },
             LEAVE_TITLE if envelope.message().is_empty() => Content::Leave,
             LEAVE_TITLE => Content::Unreadable,
             title if title.starts_with(Title::PROTOCOL_PREFIX) => Content::OtherProtocol,
@@ -158,7 +166,7 @@ impl Content {
         }
     }
 
-    /// Whether it goes to the log. Presences and leaves live in the member table instead.
+    /// Whether it goes to the log. Presences, leaves and records live in the tables of members instead.
     pub fn is_logged(&self) -> bool {
         matches!(self, Content::Application | Content::OtherProtocol)
     }

@@ -85,8 +85,6 @@ pub enum Reason {
     Unsupported,
     /// The node is barred for what it did.
     Barred,
-    /// The node is not a member.
-    NotAdmitted,
     /// This node itself answered.
     OwnIdentity,
     /// Another node than the expected one answered.
@@ -113,6 +111,8 @@ pub enum Reason {
     NetworkShutDown,
     /// A link that is not needed.
     Idle,
+    /// The applications did not want a link that was lost to be opened again.
+    ApplicationDeclined,
 }
 
 impl Reason {
@@ -120,12 +120,7 @@ impl Reason {
     pub fn is_peaceful(self) -> bool {
         matches!(
             self,
-            Reason::Stopping
-                | Reason::PeerLeft
-                | Reason::Full
-                | Reason::VisitDone
-                | Reason::Requested
-                | Reason::NotAdmitted
+            Reason::Stopping | Reason::PeerLeft | Reason::Full | Reason::VisitDone | Reason::Idle | Reason::Requested
         )
     }
 
@@ -166,7 +161,6 @@ impl Reason {
         Reason::BadRecord,
         Reason::Unsupported,
         Reason::Barred,
-        Reason::NotAdmitted,
         Reason::OwnIdentity,
         Reason::WrongIdentity,
         Reason::HandshakeFailed,
@@ -180,6 +174,7 @@ impl Reason {
         Reason::Renewed,
         Reason::NetworkShutDown,
         Reason::Idle,
+        Reason::ApplicationDeclined,
     ];
 
     /// The reason as one word for counters, traces and JSON.
@@ -220,7 +215,6 @@ impl Reason {
             Reason::BadRecord => "bad-record",
             Reason::Unsupported => "unsupported",
             Reason::Barred => "barred",
-            Reason::NotAdmitted => "not-admitted",
             Reason::OwnIdentity => "own-identity",
             Reason::WrongIdentity => "wrong-identity",
             Reason::HandshakeFailed => "handshake-failed",
@@ -234,6 +228,7 @@ impl Reason {
             Reason::Renewed => "renewed",
             Reason::NetworkShutDown => "network-shut-down",
             Reason::Idle => "idle",
+            Reason::ApplicationDeclined => "application-declined",
         }
     }
 }

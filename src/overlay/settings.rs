@@ -73,6 +73,9 @@ pub struct Settings {
     pub retry_first: Duration,
     /// The longest pause before a genesis node or a former neighbour is tried again.
     pub retry_most: Duration,
+    /// A link that was opened for a request is closed when there was none on it for this long. Longer saves handshakes to
+    /// programs that ask the same nodes now and then.
+    pub idle_after: Duration,
     /// How often a genesis node is visited that this node cannot see to be in its part of the network; in a large network
     /// every member × 0.1 s, if that is longer. Shorter finds a genesis node that was restarted sooner.
     pub check_in_every: Duration,
@@ -115,6 +118,7 @@ impl Settings {
             hint_every: Duration::ZERO,
             retry_first: Duration::from_millis(200),
             retry_most: Duration::from_secs(5),
+            idle_after: Duration::from_secs(10),
             check_in_every: Duration::from_secs(10),
             reconcile_every: Duration::from_secs(10),
             ask_every: Duration::from_secs(1),
@@ -136,6 +140,7 @@ impl Settings {
             hint_every: Duration::from_secs(1),
             retry_first: Duration::from_secs(1),
             retry_most: Duration::from_secs(30),
+            idle_after: Duration::from_secs(30),
             check_in_every: Duration::from_secs(30),
             reconcile_every: Duration::from_secs(30),
             ask_every: Duration::from_secs(2),

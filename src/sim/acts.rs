@@ -105,7 +105,7 @@ impl Simulation {
         let node = NodeRef { place, life: self.nodes[place].life };
         let (to, expected) = match target {
             Target::Genesis(number) => (self.genesis_of(place).get(number).copied(), None),
-            Target::Member { id, address } | Target::Renewal { id, address } => {
+            Target::Member { id, address } | Target::OnDemand { id, address } | Target::Renewal { id, address } => {
                 (self.by_address.get(&address).copied(), Some(id))
             }
         };

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 
 use super::{
     Credit, EnvelopeIds, Frame, FrameError, Goodbye, GoodbyeCode, IdList, Kind, ListedId, NodeIds, PeersWanted,
-    Refused, RefusedCode, Request, RequestNumber, Response, ShortText,
+    Refused, RefusedCode, Request, RequestKind, RequestNumber, Response, ShortText,
 };
 
 impl Frame {
@@ -71,16 +71,15 @@ fn number(body: &mut Bytes) -> Result<RequestNumber, Wrong> {
     RequestNumber::new(number).ok_or("has number 0; numbers rise from 1")
 }
 
-/// Bit 0 says "last piece". Another bit would change the meaning of the bytes in a way this version cannot know, so it
-/// must not be passed over.
-fn is_last(body: &mut Bytes) -> Result<bool, Wrong> {
-    match body.try_get_u8() {
-        Ok(0) => Ok(false),
-        Ok(1) => Ok(true),
-        Ok(_) => Err("has unknown flags"),
-        Err(_) => Err(TOO_SHORT),
-    }
+/// Bit 0 says "last piece", in a request bits 1 and 2 say what is wanted. Another bit would change the meaning of the
+/// bytes in a way this version cannot know, so it must not be passed over.
+fn flags(body: &mut Bytes) -> Result<(bool, RequestKind), Wrong> {
+    let flags = body.try_get_u8().map_err(|_| TOO_SHORT)?;
+    let kind = RequestKind::from_flags(flags & !1).ok_or(UNKNOWN_FLAGS)?;
+    Ok((flags & 1 != 0, kind))
 }
+
+const UNKNOWN_FLAGS: Wrong = "has unknown flags";
 
 fn request(mut body: Bytes) -> Result<Request, Wrong> {
     let number = number(&mut body)?;
@@ -88,12 +87,16 @@ fn request(mut body: Bytes) -> Result<Request, Wrong> {
     let title = body.get(..title_len).ok_or(TOO_SHORT)?;
     let title = std::str::from_utf8(title).ok().and_then(|title| title.parse().ok()).ok_or("has no proper title")?;
     body.advance(title_len);
-    let last = is_last(&mut body)?;
-    Ok(Request { number, title, last, bytes: body })
+    let (last, kind) = flags(&mut body)?;
+    Ok(Request { number, title, kind, last, bytes: body })
 }
 
 fn response(mut body: Bytes) -> Result<Response, Wrong> {
-    Ok(Response { number: number(&mut body)?, last: is_last(&mut body)?, bytes: body })
+    let number = number(&mut body)?;
+    match flags(&mut body)? {
+        (last, RequestKind::Message) => Ok(Response { number, last, bytes: body }),
+        _ => Err(UNKNOWN_FLAGS),
+    }
 }
 
 fn refused(mut body: Bytes) -> Result<Refused, Wrong> {
@@ -144,7 +147,9 @@ mod tests {
             (Kind::Request, b"\0\0\0\0\0\0\0\x01\x03abc", TOO_SHORT),
             (Kind::Request, b"\0\0\0\0\0\0\0\x01\x01\xFF\x01", "has no proper title"),
             (Kind::Request, b"\0\0\0\0\0\0\0\x01\x01\n\x01", "has no proper title"),
-            (Kind::Request, b"\0\0\0\0\0\0\0\x01\0\x02", "has unknown flags"),
+            (Kind::Request, b"\0\0\0\0\0\0\0\x01\0\x04", "has unknown flags"),
+            (Kind::Request, b"\0\0\0\0\0\0\0\x01\0\x09", "has unknown flags"),
+            (Kind::Response, b"\0\0\0\0\0\0\0\x01\x02", "has unknown flags"),
             (Kind::Response, b"\0\0\0\0\0\0\0\x01", TOO_SHORT),
             (Kind::Response, b"\0\0\0\0\0\0\0\0\x01", "has number 0; numbers rise from 1"),
             (Kind::Response, b"\0\0\0\0\0\0\0\x01\x81", "has unknown flags"),

@@ -53,12 +53,12 @@ impl Frame {
                 out.put_slice(goodbye.text.as_str().as_bytes());
             }
             Frame::PeersWanted(wanted) => out.put_slice(&wanted.to_bytes()),
-            Frame::Request(Request { number, title, last, bytes: _ }) => {
+            Frame::Request(Request { number, title, kind, last, bytes: _ }) => {
                 out.put_u64(number.get());
                 // A title has at most 200 bytes.
                 out.put_u8(u8::try_from(title.as_str().len()).unwrap_or(u8::MAX));
                 out.put_slice(title.as_str().as_bytes());
-                out.put_u8(u8::from(*last));
+                out.put_u8(kind.as_flags() | u8::from(*last));
             }
             Frame::Response(Response { number, last, bytes: _ }) => {
                 out.put_u64(number.get());
@@ -121,7 +121,9 @@ impl Frame {
 mod tests {
     use super::*;
     use crate::wire::frame::arbitrary;
-    use crate::wire::{EnvelopeIds, Goodbye, GoodbyeCode, OptionalKind, RefusedCode, RequestNumber, ShortText};
+    use crate::wire::{
+        EnvelopeIds, Goodbye, GoodbyeCode, OptionalKind, RefusedCode, RequestKind, RequestNumber, ShortText,
+    };
     use bytes::{Bytes, BytesMut};
     use proptest::prelude::*;
 
@@ -135,12 +137,14 @@ mod tests {
     fn frames_are_laid_out_as_the_protocol_page_says() {
         let number = RequestNumber::new(0x0102).unwrap();
         let bytes = Bytes::from_static(b"xyz");
+        let request = |kind, last| {
+            Frame::Request(Request { number, title: "a/b".parse().unwrap(), kind, last, bytes: bytes.clone() })
+        };
         for (frame, expected) in [
             (Frame::Goodbye(Goodbye::new(GoodbyeCode::Barred, "no")), &b"\0\0\0\x04\x04\0\x06no"[..]),
-            (
-                Frame::Request(Request { number, title: "a/b".parse().unwrap(), last: true, bytes: bytes.clone() }),
-                b"\0\0\0\x10\x40\0\0\0\0\0\0\x01\x02\x03a/b\x01xyz",
-            ),
+            (request(RequestKind::Message, true), b"\0\0\0\x10\x40\0\0\0\0\0\0\x01\x02\x03a/b\x01xyz"),
+            (request(RequestKind::Question, true), b"\0\0\0\x10\x40\0\0\0\0\0\0\x01\x02\x03a/b\x03xyz"),
+            (request(RequestKind::Fetch, false), b"\0\0\0\x10\x40\0\0\0\0\0\0\x01\x02\x03a/b\x06xyz"),
             (
                 Frame::Response(Response { number, last: false, bytes: bytes.clone() }),
                 b"\0\0\0\x0c\x41\0\0\0\0\0\0\x01\x02\0xyz",
@@ -153,7 +157,7 @@ mod tests {
                 Frame::Credit(Credit { number, bytes: 0xA0B0C0D0 }),
                 b"\0\0\0\x0c\x43\0\0\0\0\0\0\x01\x02\xA0\xB0\xC0\xD0",
             ),
-            (Frame::Unknown { kind: OptionalKind::new(0xFE).unwrap(), body: bytes }, b"\0\0\0\x03\xFExyz"),
+            (Frame::Unknown { kind: OptionalKind::new(0xFE).unwrap(), body: bytes.clone() }, b"\0\0\0\x03\xFExyz"),
         ] {
             assert_eq!(encoded(&frame), expected, "{frame:?}");
         }
@@ -183,7 +187,8 @@ mod tests {
         for title in ["", "a", &"x".repeat(200)] {
             let title: crate::envelope::Title = title.parse().unwrap();
             let piece = |bytes: usize| {
-                Frame::Request(Request { number, title: title.clone(), last: true, bytes: vec![0; bytes].into() })
+                let (title, kind) = (title.clone(), RequestKind::Fetch);
+                Frame::Request(Request { number, title, kind, last: true, bytes: vec![0; bytes].into() })
             };
             let room = Request::room(&title);
             assert_eq!(piece(room).encoded_len(), 65_536 + 5);

@@ -150,7 +150,7 @@ pub(super) mod arbitrary {
     use super::*;
     use crate::envelope::EnvelopeId;
     use crate::identity::NodeId;
-    use crate::wire::{GoodbyeCode, RefusedCode, ShortText, WhichPeers};
+    use crate::wire::{GoodbyeCode, RefusedCode, RequestKind, ShortText, WhichPeers};
 
     fn bytes(max: usize) -> impl Strategy<Value = Bytes> {
         // Mostly short, so that many frames fit into few chunks; sometimes as long as the limit.
@@ -179,9 +179,11 @@ pub(super) mod arbitrary {
     pub(crate) fn frame() -> impl Strategy<Value = Frame> {
         let which = prop_oneof![Just(WhichPeers::RandomMembers), Just(WhichPeers::YourNeighbours)];
         let title = "[a-zé/ ]{0,60}".prop_map(|title| title.parse().unwrap());
-        let request = (number(), title, any::<bool>(), bytes(65_300)).prop_map(|(number, title, last, bytes)| {
+        let kind = prop_oneof![Just(RequestKind::Message), Just(RequestKind::Question), Just(RequestKind::Fetch)];
+        let request = (number(), title, kind, any::<bool>(), bytes(65_300));
+        let request = request.prop_map(|(number, title, kind, last, bytes)| {
             let bytes = bytes.slice(..bytes.len().min(Request::room(&title)));
-            Frame::Request(Request { number, title, last, bytes })
+            Frame::Request(Request { number, title, kind, last, bytes })
         });
         prop_oneof![
             bytes(Kind::Hello.limit()).prop_map(Frame::Hello),

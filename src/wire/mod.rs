@@ -32,5 +32,5 @@ pub use preamble::{Mode, Preamble, PreambleError};
 pub use reconcile::{
     Reconcile, ReconcileAccept, ReconcileEnd, ReconcileError, ReconcileOpen, ReconcileSet, ReconcileSide, ReconcileStep,
 };
-pub use request::{Credit, Refused, RefusedCode, Request, RequestNumber, Response};
+pub use request::{Credit, Refused, RefusedCode, Request, RequestKind, RequestNumber, Response};
 pub use short_text::ShortText;

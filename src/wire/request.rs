@@ -19,10 +19,25 @@ pub struct Request {
     pub number: RequestNumber,
     /// What is asked; later pieces have an empty title.
     pub title: Title,
+    /// What is wanted; later pieces say [`Message`](RequestKind::Message).
+    pub kind: RequestKind,
     /// Whether this is the last piece.
     pub last: bool,
     /// The piece, at most [`Request::room`] bytes.
     pub bytes: Bytes,
+}
+
+/// What the asker wants (bits 1 and 2 of the first piece's flags).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RequestKind {
+    /// Only to be understood: whoever takes messages takes it, and what it is answered with is of no interest.
+    #[default]
+    Message,
+    /// An answer: refused if nobody answers requests of that title.
+    Question,
+    /// An answer from some place of it on. The request begins with that offset (u64), the response with the length of
+    /// the whole (u64, all ones if it is not known).
+    Fetch,
 }
 
 /// A piece of a response.
@@ -47,13 +62,20 @@ pub struct Refused {
     pub text: ShortText,
 }
 
-/// Leave to send more bytes of a response.
+/// Leave to send more bytes of a request or a response. Each side of a link numbers its own requests, so bit 31 of
+/// `bytes` says whose number it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Credit {
-    /// Which request's response.
+    /// Which request.
     pub number: RequestNumber,
-    /// How many bytes more.
+    /// How many bytes more; with [`Credit::OF_REQUEST`] they are of the receiver's own request, else of the response to
+    /// the sender's.
     pub bytes: u32,
+}
+
+impl Credit {
+    /// The bit that says: of the request, not of a response.
+    pub const OF_REQUEST: u32 = 1 << 31;
 }
 
 /// Why a request was refused (u16 on the wire).
@@ -71,7 +93,7 @@ pub enum RefusedCode {
     NotAllowed,
     /// 6: the application refused; the text is its own.
     Application,
-    /// 7: given up, by either side.
+    /// 7: given up by the asker. Only askers say so, of their own requests; every other code is about the other side's.
     Cancelled,
     /// 0, or a code of a later version.
     Unknown(u16),
@@ -129,6 +151,27 @@ impl Response {
     pub(super) const HEAD_LEN: usize = 8 + 1;
 }
 
+impl RequestKind {
+    /// The bits of the flags.
+    pub(super) const fn as_flags(self) -> u8 {
+        match self {
+            RequestKind::Message => 0,
+            RequestKind::Question => 2,
+            RequestKind::Fetch => 6,
+        }
+    }
+
+    /// The kind that these bits mean; `None` for others.
+    pub(super) const fn from_flags(flags: u8) -> Option<Self> {
+        match flags {
+            0 => Some(RequestKind::Message),
+            2 => Some(RequestKind::Question),
+            6 => Some(RequestKind::Fetch),
+            _ => None,
+        }
+    }
+}
+
 impl RefusedCode {
     /// The number on the wire.
     pub const fn as_u16(self) -> u16 {
@@ -177,8 +220,8 @@ impl fmt::Display for RefusedCode {
 // Contents are an application's own and long: traces show their size.
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Request { number, title, last, bytes } = self;
-        write!(f, "{number} {:?} last={last} {} bytes", title.as_str(), bytes.len())
+        let Request { number, title, kind, last, bytes } = self;
+        write!(f, "{number} {:?} {kind:?} last={last} {} bytes", title.as_str(), bytes.len())
     }
 }
 

@@ -10,6 +10,8 @@ mod keys;
 mod networks;
 mod records;
 mod replay;
+mod requests;
+mod sealed;
 mod stage;
 mod storm;
 mod tree;

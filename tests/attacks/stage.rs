@@ -152,6 +152,26 @@ impl Stage {
         tokio::join!(self.node.connect(&address), answer)
     }
 
+    /// Where the node's own connections go, as an address to announce.
+    pub(crate) fn outside(&self) -> std::net::SocketAddr {
+        self.outside.local_addr().unwrap()
+    }
+
+    /// Waits for a connection that the node opens by itself to [`outside`](Self::outside); gives its other end.
+    pub(crate) async fn dialled(&self, act: impl Future) -> DuplexStream {
+        let (here, there) = duplex(1 << 20);
+        self.door.waiting.lock().unwrap().push_back(there);
+        act.await;
+        self.door.opened.notified().await;
+        drop(self.outside.accept().unwrap());
+        here
+    }
+
+    /// A link with identity `n` that keeps to the protocol, and takes requests.
+    pub(crate) async fn able_peer(&self, n: u8) -> Peer {
+        Peer::able(self.connect_with(1 << 23).await, &self.node, identity(n), &["requests"]).await.unwrap()
+    }
+
     /// A link with identity `n`, scripted record by record: both HELLOs have passed.
     pub(crate) async fn guest(&self, n: u8) -> Script<DuplexStream> {
         self.guest_with(n, 1 << 20).await

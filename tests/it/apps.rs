@@ -159,6 +159,21 @@ async fn what_comes_before_what_it_builds_on_is_asked_again() {
     assert_eq!(all, ["something else", "first", "after first"]);
 }
 
+// One thread, so that its clock can be moved.
+#[tokio::test]
+async fn what_never_comes_is_waited_for_ten_seconds_and_counted() {
+    let (app, mut told) = scribe();
+    let (judge, speaker) = two(app).await;
+    speaker.broadcast("chat", "after what is never said").await.unwrap();
+    speaker.broadcast("chat", "something else").await.unwrap();
+    assert_eq!(received(&mut told).await, "something else");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(13)).await;
+    tokio::time::resume();
+    until("it is given up", &[&judge], || counted(&judge, Reason::NotYet) >= 1).await;
+    assert_eq!(counted(&judge, Reason::Barred), 0);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_panic_costs_that_application_only_and_its_titles_are_not_relayed_unjudged() {
     let ((fragile, _fragile), (sound, mut sounds)) = (scribe(), scribe());
@@ -276,6 +291,7 @@ async fn an_application_hears_of_links_and_may_say_a_last_word() {
     }
     assert_eq!(seen[0], format!("opened {:#}", without.id()));
     assert!(seen.contains(&"said true".to_owned()), "{seen:?}");
+    assert_eq!(*seen.last().unwrap(), format!("closed {:#} {:?}", without.id(), Reason::Requested));
     let direct = async {
         while let Some(event) = events.next().await {
             if let Event::Direct(direct) = event {

@@ -62,6 +62,16 @@ fn the_log_on_disk_is_measured_with_every_message_found_again() {
 }
 
 #[test]
+fn what_neighbours_ask_is_measured_with_every_answer_compared() {
+    let object = Place::new().json("bench W7 --quick");
+    let result = &object["results"][0];
+    assert_eq!((&result["expected"], &result["missing"], &result["altered"]), (&1_010.into(), &0.into(), &0.into()));
+    for metric in ["fetch_10mb_ms", "requests_per_s"] {
+        assert!(median(result, metric) > 0.0, "{metric}");
+    }
+}
+
+#[test]
 fn a_table_says_what_was_measured_and_a_wrong_workload_is_named() {
     let place = Place::new();
     let output = place.run("bench W5 --quick --nodes 3");
@@ -70,5 +80,5 @@ fn a_table_says_what_was_measured_and_a_wrong_workload_is_named() {
     for words in ["W5 (join", "links/node", "2.0", "all joined, ms"] {
         assert!(table.contains(words), "no {words:?} in {table}");
     }
-    place.fails("bench W7", 2, &["W1, W2, W3", "all"]);
+    place.fails("bench W10", 2, &["W1, W2, W3", "all"]);
 }

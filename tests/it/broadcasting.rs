@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sealnet::envelope::Lifetime;
 use sealnet::log::Cursor;
-use sealnet::node::{Event, Item, Node, PublishError, SendError};
+use sealnet::node::{Event, Item, Node, PublishError, RequestError};
 
 use crate::support::{network, next_text, node, until, within};
 
@@ -127,9 +127,9 @@ async fn a_message_to_one_node_reaches_that_node_alone_and_is_acknowledged() {
     let sent = nodes[0].send_to_neighbours("note", "to all", &[]).await.unwrap();
     assert!(sent.len() == 2 && sent.iter().all(|(_, outcome)| outcome.is_ok()), "{sent:?}");
     let nobody = crate::support::identity(99).id();
-    assert_eq!(nodes[0].send_to(&nobody, "note", "x").await, Err(SendError::NotLinked(nobody)));
+    assert_eq!(nodes[0].send_to(&nobody, "note", "x").await, Err(RequestError::NotLinked(nobody)));
     let error = nodes[0].send_to(&nodes[1].id(), "note", vec![0; (1 << 20) + 1]).await.unwrap_err();
-    assert!(matches!(error, SendError::TooLarge { .. }));
+    assert!(matches!(error, RequestError::TooLarge { .. }));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use sealnet::envelope::{Draft, Envelope, Lifetime, Scheme, Signed, Timestamp, Verified};
 use sealnet::identity::NetworkHash;
-use sealnet::node::{Event, SendError};
+use sealnet::node::{Event, RequestError};
 use sealnet::overlay::Reason;
 use sealnet::wire::{Frame, GoodbyeCode, Hello};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -196,7 +196,7 @@ async fn a_frame_that_must_be_understood_and_is_not_ends_the_link_without_blame(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_of_a_feature_nobody_announced_ends_the_link_with_a_word_and_without_blame() {
     let node = node(1, &[]).await;
-    let frames = [Frame::MembersWanted([identity(1).id()].into_iter().collect())];
+    let frames = [Frame::Revocations(vec![0].into())];
     for frame in frames {
         let mut stranger = Peer::connect(&node, identity(66)).await.unwrap();
         stranger.send(frame.clone());
@@ -221,7 +221,7 @@ async fn a_message_to_one_node_is_not_sent_to_one_that_does_not_take_them() {
     let node = node(1, &[]).await;
     let (stranger, id) = (Peer::connect(&node, identity(66)).await.unwrap(), identity(66).id());
     until("they are linked", &[&node], || node.links().len() == 1).await;
-    assert_eq!(node.send_to(&id, "note", "x").await, Err(SendError::NotTaken(id)));
+    assert_eq!(node.send_to(&id, "note", "x").await, Err(RequestError::NotTaken(id)));
     assert_eq!(node.links().len(), 1);
     drop(stranger);
 }

@@ -1,6 +1,7 @@
 //! What the crate promises, seen from outside; one module per subject. One program, because each one links the world.
 
 mod apps;
+mod asked;
 mod bench;
 mod broadcasting;
 #[cfg(all(feature = "cli", feature = "disk"))]
@@ -21,6 +22,7 @@ mod noise_vectors;
 mod others;
 mod parsers;
 mod passphrases;
+#[allow(dead_code, reason = "the tests in tests/attacks use the rest of it")]
 mod peer;
 mod place;
 mod plain;
@@ -29,10 +31,15 @@ mod processes;
 mod program;
 mod prompt;
 mod readme;
+mod requests;
 mod scenarios;
+mod sealed_files;
+mod sealed_messages;
 mod sim;
 mod simulate;
 mod support;
 mod terminal;
 mod tree;
+#[cfg(all(unix, feature = "sealed"))]
+mod vault;
 mod vectors;

@@ -26,13 +26,38 @@ impl Peer {
 
     /// Opens a link with the node over this connection.
     pub(crate) async fn over(stream: impl Into<Halves>, node: &Node, identity: Identity) -> Result<Self, LinkError> {
-        let channel = NoiseChannel::new(Arc::new(identity), node.network_hash(), None).unwrap();
-        let hello = Hello::new("a test", Timestamp::now());
+        Peer::able(stream, node, identity, &[]).await
+    }
+
+    /// The same, and says that it has these features.
+    pub(crate) async fn able(
+        stream: impl Into<Halves>,
+        node: &Node,
+        identity: Identity,
+        features: &[&str],
+    ) -> Result<Self, LinkError> {
+        let (channel, hello) = saying(node, identity, features);
         let link = link::connect(&channel, stream.into(), Some(node.id()), &hello, &|_: &NodeId| true).await?;
+        Ok(Peer::of(link))
+    }
+
+    /// Takes a link that the node opens over this connection.
+    pub(crate) async fn dialled(
+        stream: impl Into<Halves>,
+        node: &Node,
+        identity: Identity,
+        features: &[&str],
+    ) -> Result<Self, LinkError> {
+        let (channel, hello) = saying(node, identity, features);
+        let arrival = link::accept(&channel, stream.into(), &|_: &NodeId| true).await?;
+        Ok(Peer::of(arrival.welcome(&hello).await?))
+    }
+
+    fn of(link: Link) -> Self {
         let Link { reader, writer, .. } = link;
         let outbox = Outbox::default();
         tokio::spawn(writer.run(outbox.clone()));
-        Ok(Peer { reader, outbox })
+        Peer { reader, outbox }
     }
 
     pub(crate) fn send(&self, frame: Frame) {
@@ -50,6 +75,17 @@ impl Peer {
         }
     }
 
+    /// The next frame that belongs to a request, or the good-bye; pings are answered meanwhile.
+    pub(crate) async fn next_of_requests(&mut self) -> Option<Frame> {
+        loop {
+            match self.next().await? {
+                Frame::Ping(nonce) => self.send(Frame::Pong(nonce)),
+                frame if frame.request_number().is_some() || matches!(frame, Frame::Goodbye(_)) => return Some(frame),
+                _ => {}
+            }
+        }
+    }
+
     /// Reads until the node closes the connection.
     pub(crate) async fn closed(mut self) {
         within("the node closes the connection", async { while self.next().await.is_some() {} }).await;
@@ -63,4 +99,11 @@ impl Peer {
             }
         }
     }
+}
+
+fn saying(node: &Node, identity: Identity, features: &[&str]) -> (NoiseChannel, Hello) {
+    let channel = NoiseChannel::new(Arc::new(identity), node.network_hash(), None).unwrap();
+    let mut hello = Hello::new("a test", Timestamp::now());
+    hello.features = features.iter().map(|feature| (*feature).to_owned()).collect();
+    (channel, hello)
 }

@@ -8,7 +8,7 @@ use sealnet::node::{Item, Node, SecureNode, Subscription};
 use sealnet::overlay::Settings;
 
 /// Longer than anything here takes; reached only when something is broken.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Fails the test, saying what did not happen, instead of letting it hang.
 pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
@@ -38,6 +38,8 @@ pub(crate) async fn until(what: &str, nodes: &[&Node], fact: impl Fn() -> bool) 
         }
     };
     within(what, wait).await;
+    // Nobody listens to the nodes any more when this returns.
+    watchers.shutdown().await;
 }
 
 /// An identity for tests: everybody can make it again.

@@ -835,6 +835,152 @@ def revocations():
 
 
 # ---------------------------------------------------------------------------------------------------------------------
+# Section 11: sealed content. HPKE Base (RFC 9180) of DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305.
+
+STANZA = 88
+KEM_SUITE = b"KEM" + struct.pack(">H", 0x0020)
+HPKE_SUITE = b"HPKE" + struct.pack(">HHH", 0x0020, 0x0001, 0x0003)
+
+
+def labeled_extract(suite, salt, label, key):
+    return hmac.new(salt or bytes(32), b"HPKE-v1" + suite + label + key, hashlib.sha256).digest()
+
+
+def labeled_expand(suite, key, label, info, length):
+    info = struct.pack(">H", length) + b"HPKE-v1" + suite + label + info
+    return hmac.new(key, info + b"\x01", hashlib.sha256).digest()[:length]
+
+
+def hpke_key_and_nonce(dh, enc, reader, info):
+    """Mode Base: no psk, no sender's key. Sections 4.1 and 5.1 of the RFC."""
+    if dh == bytes(32):
+        raise Refused("low-order")
+    prk = labeled_extract(KEM_SUITE, b"", b"eae_prk", dh)
+    shared = labeled_expand(KEM_SUITE, prk, b"shared_secret", enc + reader, 32)
+    psk_id_hash = labeled_extract(HPKE_SUITE, b"", b"psk_id_hash", b"")
+    info_hash = labeled_extract(HPKE_SUITE, b"", b"info_hash", info)
+    context = b"\x00" + psk_id_hash + info_hash
+    secret = labeled_extract(HPKE_SUITE, shared, b"secret", b"")
+    key = labeled_expand(HPKE_SUITE, secret, b"key", context, 32)
+    return key, labeled_expand(HPKE_SUITE, secret, b"base_nonce", context, 12)
+
+
+def dh_or_zero(secret, key):
+    """The library refuses to compute zero; the specification's function gives it."""
+    try:
+        return x25519(secret, key)
+    except ValueError:
+        return bytes(32)
+
+
+def check_seal_key(key):
+    if int.from_bytes(key, "little") >= 2**255 - 19:
+        raise Refused("not-canonical")
+    if dh_or_zero(bytes([1] * 32), key) == bytes(32):
+        raise Refused("low-order")
+
+
+def seal_hint(enc, reader):
+    return hashlib.sha256(b"sealnet/1 seal-hint\0" + enc + reader).digest()[:8]
+
+
+def seal_stanza(info, reader, ephemeral, content_key):
+    enc = x25519_public(ephemeral)
+    key, nonce = hpke_key_and_nonce(x25519(ephemeral, reader), enc, reader, info)
+    return seal_hint(enc, reader) + enc + ChaCha20Poly1305(key).encrypt(nonce, content_key, b"")
+
+
+def padded_length(length):
+    if length <= 65_536:
+        return max(256, 1 << (length - 1).bit_length())
+    return -(-length // 8192) * 8192
+
+
+def derived(content_key, info):
+    return hkdf(b"sealnet/1 seal-keys\0", content_key, info, 32)
+
+
+def commitment_of(content_key, head):
+    return derived(content_key, b"commit\0" + hashlib.sha256(head).digest())
+
+
+def seal_info(nh, sender):
+    return b"sealnet/1 seal\0" + nh + sender
+
+
+def seal_content(info, content_key, readers, data):
+    stanzas = b"".join(seal_stanza(info, reader, ephemeral, content_key) for reader, ephemeral in readers)
+    head = bytes([len(readers)]) + stanzas
+    padded = struct.pack(">I", len(data)) + data
+    padded += bytes(padded_length(len(padded)) - len(padded))
+    body = ChaCha20Poly1305(derived(content_key, b"body\0")).encrypt(bytes(12), padded, info)
+    return b"\x00SL\x01" + head + commitment_of(content_key, head) + body
+
+
+def open_content(info, message, secret=None, content_key=None):
+    if message[:4] != b"\x00SL\x01":
+        raise Refused("not-sealed")
+    rest = message[4:]
+    if not rest:
+        raise Refused("size")
+    if not 1 <= rest[0] <= 64:
+        raise Refused("readers")
+    head, rest = rest[:1 + STANZA * rest[0]], rest[1 + STANZA * rest[0]:]
+    commitment, body = rest[:32], rest[32:]
+    if len(body) < 16 + 256 or padded_length(len(body) - 16) != len(body) - 16:
+        raise Refused("size")
+    if content_key is None:
+        content_key = open_stanzas(info, head, secret)
+    if commitment != commitment_of(content_key, head):
+        raise Refused("commitment")
+    try:
+        padded = ChaCha20Poly1305(derived(content_key, b"body\0")).decrypt(bytes(12), body, info)
+    except InvalidTag:
+        raise Refused("body") from None
+    length = struct.unpack(">I", padded[:4])[0]
+    data, zeros = padded[4:4 + length], padded[4 + length:]
+    if len(data) != length or padded_length(4 + length) != len(padded) or any(zeros):
+        raise Refused("padding")
+    return data
+
+
+def open_stanzas(info, head, secret):
+    reader, mine = x25519_public(secret), False
+    for at in range(1, len(head), STANZA):
+        hint, enc, ct = head[at:at + 8], head[at + 8:at + 40], head[at + 40:at + STANZA]
+        if hint == seal_hint(enc, reader):
+            mine = True
+            try:
+                key, nonce = hpke_key_and_nonce(dh_or_zero(secret, enc), enc, reader, info)
+                return ChaCha20Poly1305(key).decrypt(nonce, ct, b"")
+            except (InvalidTag, Refused):
+                pass
+    raise Refused("stanza" if mine else "not-for-you")
+
+
+def sealed():
+    file = vectors("sealed.json")
+    info = seal_info(network_hash(file["network"]), raw(file["sender"]))
+    for case in each(file["keys"]):
+        key = x25519_public(raw(case["secret"]))
+        agree(key, raw(case["key"]), "a reader's key")
+        check_seal_key(key)
+    for case in each(file["invalid_keys"]):
+        refused_for(case["reason"], case["key"], lambda: check_seal_key(raw(case["key"])))
+    for case in each(file["valid"]):
+        content_key, data, message = raw(case["content_key"]), raw(case["data"]), raw(case["message"])
+        secrets = [(raw(reader["secret"]), raw(reader["ephemeral_secret"])) for reader in case["readers"]]
+        readers = [(x25519_public(secret), ephemeral) for secret, ephemeral in secrets]
+        agree(seal_content(info, content_key, readers, data), message, case["what"])
+        for secret, _ in secrets:
+            agree(open_content(info, message, secret=secret), data, case["what"])
+        agree(open_content(info, message, content_key=content_key), data, case["what"])
+    for case in each(file["invalid"]):
+        judge = lambda: open_content(info, raw(case["message"]), secret=raw(case["secret"]))
+        refused_for(case["reason"], case["what"], judge)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
 # Section 3: frames
 
 LIMITS = {
@@ -891,6 +1037,12 @@ class Body:
             raise Refused("grammar")
         return flags == 1
 
+    def request_flags(self):
+        flags = self.integer(1)
+        if flags & ~1 not in REQUEST_KINDS:
+            raise Refused("grammar")
+        return {"kind": REQUEST_KINDS[flags & ~1], "last": flags & 1 == 1}
+
     def title(self):
         try:
             return check_title(self.take(self.integer(1)))
@@ -905,6 +1057,10 @@ class Body:
     def end(self):
         if self.data:
             raise Refused("grammar")
+
+
+# What bits 1 and 2 of a request's flags mean.
+REQUEST_KINDS = {0: "message", 2: "question", 6: "fetch"}
 
 
 def read_body(kind, data):
@@ -923,7 +1079,7 @@ def read_body(kind, data):
     elif kind in (0x12, 0x21, 0x22, 0x25):
         fields = {"ids": body.ids()}
     elif kind == 0x40:
-        fields = {"number": body.number(), "title": body.title(), "last": body.last(), "bytes": body.rest().hex()}
+        fields = {"number": body.number(), "title": body.title(), **body.request_flags(), "bytes": body.rest().hex()}
     elif kind == 0x41:
         fields = {"number": body.number(), "last": body.last(), "bytes": body.rest().hex()}
     elif kind == 0x42:
@@ -948,7 +1104,8 @@ def write_body(kind, fields):
         return bytes([fields["what"], fields["count"]])
     if kind == 0x40:
         title = fields["title"].encode()
-        return number + bytes([len(title)]) + title + bytes([fields["last"]]) + bytes.fromhex(fields["bytes"])
+        kind, = (flags for flags, name in REQUEST_KINDS.items() if name == fields["kind"])
+        return number + bytes([len(title)]) + title + bytes([kind | fields["last"]]) + bytes.fromhex(fields["bytes"])
     if kind == 0x41:
         return number + bytes([fields["last"]]) + bytes.fromhex(fields["bytes"])
     if kind == 0x42:
@@ -1121,6 +1278,36 @@ def presence():
         expect(False, f"{case['what']}: accepted")
 
 
+def judge_member(body):
+    if len(body) > 4_096:
+        raise Refused("length")
+    fields = Fields(strict_object(body, 4))
+    def certificate(value):
+        data = strict_base64(value)
+        return None if data is None else data.hex()
+    def name(value):
+        good = isinstance(value, str) and len(value.encode()) <= 64 and not CONTROL.search(value)
+        return value if good else None
+    return {
+        "certificate": fields.get("certificate", None, certificate),
+        "seal_key": fields.get("seal_key", None, lambda value: value if is_hex(value, 32) else None),
+        "seal_until": fields.integer("seal_until"),
+        "name": fields.get("name", "", name),
+    }
+
+
+def member():
+    file = vectors("member.json")
+    for case in each(file["valid"]):
+        agree(judge_member(case["text"].encode("utf-8")), case["read"], case["what"])
+    for case in each(file["invalid"]):
+        try:
+            judge_member(raw(case["body"]))
+        except Refused:
+            continue
+        expect(False, f"{case['what']}: accepted")
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Section 8: repair
 
@@ -1263,13 +1450,19 @@ def known_answers():
     # The page writes a signature in two lines, with words between them.
     answers += [valid[0]["id"], valid[0]["signature"][:64], valid[0]["signature"][64:], valid[10]["id"]]
     answers += [load("certificates.json")["valid"][0]["certificate"], load("revocations.json")["valid"][0]["list"]]
+    sealed_content = load("sealed.json")["valid"][0]
+    message = sealed_content["message"]
+    answers += [sealed_content["readers"][0]["ephemeral_secret"], load("sealed.json")["keys"][1]["key"]]
+    # Words stand between the parts: hint, enc, ct in two lines, commitment, body.
+    ends = [10, 26, 90, 154, 186, 250, len(message)]
+    answers += [message[start:end] for start, end in zip(ends, ends[1:])]
     for answer in each(answers):
         expect(answer in packed, f"the page does not hold {shown(answer)}")
 
 
 def main():
     parts = [names, keys, identity_proofs, handshakes, records, envelopes, json_form, certificates, revocations,
-             frames, reconcile, hello, presence, known_answers]
+              sealed, frames, reconcile, hello, presence, member, known_answers]
     for part in parts:
         try:
             part()

@@ -28,6 +28,8 @@ pub(super) enum Case {
     RepairRecent,
     /// W6: some at random are missing.
     RepairScattered,
+    /// W7: something large fetched from a neighbour, and many small questions.
+    Requests,
     /// W8: the log on disk.
     Log,
     /// A part of W8: a start with a log that is there.
@@ -47,7 +49,7 @@ pub(super) struct Size {
 
 impl Case {
     /// Everything that can be asked for, in the order in which it is measured.
-    pub(super) const ALL: [Case; 12] = [
+    pub(super) const ALL: [Case; 13] = [
         Case::Latency,
         Case::LatencyDisk,
         Case::FloodClosed,
@@ -58,6 +60,7 @@ impl Case {
         Case::Join,
         Case::RepairRecent,
         Case::RepairScattered,
+        Case::Requests,
         Case::Log,
         Case::Scale,
     ];
@@ -71,6 +74,7 @@ impl Case {
             Case::Medium => "W4",
             Case::Join => "W5",
             Case::RepairRecent | Case::RepairScattered => "W6",
+            Case::Requests => "W7",
             Case::Log | Case::LogStart => "W8",
             Case::Scale => "W9",
         }
@@ -102,6 +106,7 @@ impl Case {
             Case::Join => "join: all at once through one genesis node",
             Case::RepairRecent => "repair: a node comes back without the most recent tenth",
             Case::RepairScattered => "repair: a node comes back without a tenth, at random",
+            Case::Requests => "requests: 10 MB fetched from a neighbour; small questions, 64 at a time",
             Case::Log | Case::LogStart => "log: messages of 256 B of 16 senders, on disk",
             Case::Scale => {
                 "scale: simulated, one publisher, 2 % of all frames lost, 10 crashes; latencies in virtual time"
@@ -113,6 +118,7 @@ impl Case {
     pub(super) fn nodes(self, quick: bool) -> &'static [usize] {
         match (self, quick) {
             (Case::Log | Case::LogStart, _) => &[1],
+            (Case::Requests, _) => &[2],
             (Case::Scale, true) => &[50],
             (Case::Scale, false) => &[1_000, 10_000],
             (Case::RepairRecent | Case::RepairScattered, true) => &[3],
@@ -128,7 +134,7 @@ impl Case {
 
     /// Whether other numbers of nodes may be chosen.
     pub(super) fn has_choice(self) -> bool {
-        !matches!(self, Case::Log | Case::LogStart | Case::Scale)
+        !matches!(self, Case::Requests | Case::Log | Case::LogStart | Case::Scale)
     }
 
     /// How often it is measured, if that is to be `rounds` times. What is simulated takes long, and another round shows
@@ -145,6 +151,7 @@ impl Case {
             Case::Medium => (16 << 10, 2_000, 50),
             Case::Join => (0, 0, 0),
             Case::RepairRecent | Case::RepairScattered => (1024, 100_000, 2_000),
+            Case::Requests => (10_000_000, 100_000, 1_000),
             Case::Log | Case::LogStart => (256, 1_000_000, 5_000),
             Case::Scale => (256, 100, 20),
         };
@@ -195,6 +202,6 @@ mod tests {
         assert_eq!(wanted("W2"), Ok(vec![Case::FloodClosed, Case::FloodOpen, Case::FloodJudged]));
         assert_eq!(wanted("w3"), Ok(vec![Case::Senders]));
         assert_eq!(wanted("all"), Ok(Case::ALL.to_vec()));
-        assert!(wanted("W7").unwrap_err().contains("W1, W2, W3"));
+        assert!(wanted("W10").unwrap_err().contains("W1, W2, W3"));
     }
 }

@@ -47,6 +47,11 @@ pub(super) const REPAIR_CPU: Metric = metric("repair_cpu_us_per_message", "proce
 pub(super) const REPAIR_BYTES: Metric = metric("repair_bytes_per_missing_byte", "wire bytes/missing byte", 3);
 pub(super) const REPAIR_EXTRA: Metric = metric("repair_extra_bytes_per_message", "other bytes/missing message", 0);
 
+pub(super) const FETCH: Metric = metric("fetch_10mb_ms", "10 MB fetched, ms", 1);
+pub(super) const FETCH_CPU: Metric = metric("fetch_10mb_cpu_ms", "processor ms/10 MB, both ends", 1);
+pub(super) const REQUESTS: Metric = metric("requests_per_s", "small requests/s", 0);
+pub(super) const REQUESTS_CPU: Metric = metric("cpu_us_per_request", "processor µs/request, both ends", 1);
+
 pub(super) const REDUNDANCY: Metric = metric("redundancy", "redundancy, steady", 3);
 pub(super) const LAST_HOP: Metric = metric("last_hop", "last delivery's hop, at most", 0);
 pub(super) const SIMULATED_IN: Metric = metric("simulated_in_s", "simulated in, s", 1);
@@ -54,7 +59,7 @@ pub(super) const SIMULATED_CPU: Metric = metric("simulated_cpu_s", "processor ti
 pub(super) const SIMULATED_MEMORY: Metric = metric("simulated_memory_mib", "memory of it, MiB", 0);
 
 /// All of them, in the order of the tables.
-pub(super) const ALL: [Metric; 35] = [
+pub(super) const ALL: [Metric; 39] = [
     MESSAGES,
     DELIVERIES,
     CPU,
@@ -77,6 +82,10 @@ pub(super) const ALL: [Metric; 35] = [
     REPAIR_CPU,
     REPAIR_BYTES,
     REPAIR_EXTRA,
+    FETCH,
+    FETCH_CPU,
+    REQUESTS,
+    REQUESTS_CPU,
     APPENDS,
     APPEND_P50,
     APPEND_P99,

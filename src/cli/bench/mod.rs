@@ -14,6 +14,7 @@ mod metric;
 mod network;
 mod repair;
 mod report;
+mod requests;
 mod round;
 mod scale;
 mod tally;
@@ -41,9 +42,9 @@ Examples:
   sealnet bench --quick                   some seconds: only whether it works
 
 Workloads: W1 latency, W2 small flood, W3 many senders, W4 medium messages,
-W5 joining, W6 repair, W8 log on disk, W9 simulated; docs/performance.md says
-more. Exit status 0 says that every message arrived at every node, once and
-unaltered.")]
+W5 joining, W6 repair, W7 requests, W8 log on disk, W9 simulated;
+docs/performance.md says more. Exit status 0 says that every message arrived at
+every node, once and unaltered.")]
 pub(super) struct Bench {
     /// Which workloads: W1, W2 … or all.
     #[arg(value_name = "WORKLOAD", default_value = "all")]
@@ -144,6 +145,7 @@ fn one_round(job: &Job, out: &mut Out) -> Result<(), Failure> {
         match job.case {
             Case::Join => join::run(job, &mut round).await,
             Case::RepairRecent | Case::RepairScattered => repair::run(job, &mut round).await,
+            Case::Requests => requests::run(job, &mut round).await,
             Case::Log => disk::run(job, &mut round, in_its_own_process).await,
             Case::Scale => scale::run(job, &mut round),
             Case::LogStart => disk::start(job, &mut round),

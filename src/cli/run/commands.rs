@@ -143,7 +143,7 @@ impl Command {
             Command::Say(text) => replies.give(Reply::Said(node.broadcast(title, text).await)).await,
             Command::To(id, text) => match find(node, &id) {
                 Ok(peer) => match node.send_to(&peer, title, text).await {
-                    Ok(()) => replies.say(format_args!("{peer:#} has it")).await,
+                    Ok(_) => replies.say(format_args!("{peer:#} has it")).await,
                     Err(error) => replies.say(error).await,
                 },
                 Err(why) => replies.say(why).await,

@@ -74,7 +74,7 @@ pub(super) fn told(event: &Event, node: &Node) -> Option<Value> {
         Event::DialFailed { target, reason, why } => {
             let to = match target {
                 Target::Genesis(place) => json!({ "genesis": place }),
-                Target::Member { id, address } | Target::Renewal { id, address } => {
+                Target::Member { id, address } | Target::OnDemand { id, address } | Target::Renewal { id, address } => {
                     json!({ "member": id, "address": address })
                 }
             };

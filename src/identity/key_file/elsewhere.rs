@@ -21,3 +21,8 @@ pub(super) fn read_public_file(path: &Path, _max_len: usize) -> Result<Vec<u8>, 
 pub(in super::super) fn save(files: &[NewFile<'_>], _overwrite: Overwrite) -> Result<Vec<PathBuf>, KeyFileError> {
     refuse(files.first().map_or(Path::new("the key file"), |file| &file.path))
 }
+
+#[cfg(feature = "sealed")]
+pub(in super::super) fn replace(path: &Path, _contents: &[u8]) -> Result<(), KeyFileError> {
+    refuse(path)
+}

@@ -161,6 +161,17 @@ pub fn read_secret_file(path: &Path, max_len: usize) -> Result<Zeroizing<Vec<u8>
     system::read_secret_file(path, max_len)
 }
 
+/// Writes a secret to `path`, mode 0600, in one step in place of what is there: at every moment the name means the old
+/// contents or the new ones, complete. Unlike [`Identity::save`] it keeps nothing of the old ones.
+///
+/// # Errors
+/// If the folder is not safe, something other than a regular file is in the way, or writing fails; then the old file is as
+/// it was.
+#[cfg(feature = "sealed")]
+pub(crate) fn replace_secret_file(path: &Path, contents: &[u8]) -> Result<(), KeyFileError> {
+    system::replace(path, contents)
+}
+
 /// Reads the id of a node from a file like the `NAME.id` that [`Identity::save`] writes: 64 lower-case hex digits and
 /// at most one end of line.
 ///

@@ -45,6 +45,18 @@ impl Passphrase {
             _ => Ok(Passphrase(bytes)),
         }
     }
+
+    /// 32 bytes that are dear to guess: scrypt (RFC 7914) with N = 2^`log_n`, r = 8, p = `times`. `None` if that makes no
+    /// sense, or takes more memory or work than is bearable.
+    #[cfg(feature = "sealed")]
+    pub(crate) fn stretch(&self, salt: &[u8], log_n: u8, times: u8) -> Option<Zeroizing<[u8; 32]>> {
+        let n = 1_u64.checked_shl(log_n.into())?;
+        judge_scrypt(n, BLOCK.into(), times.into()).ok()?;
+        let cost = scrypt::Params::new(log_n, BLOCK, times.into()).ok()?;
+        let mut stretched = Zeroizing::new([0; 32]);
+        scrypt::scrypt(&self.0, salt, &cost, &mut *stretched).ok()?;
+        Some(stretched)
+    }
 }
 
 impl PartialEq for Passphrase {
@@ -111,15 +123,7 @@ pub(super) fn decrypt(der: &[u8], passphrase: &Passphrase) -> Result<SecretDocum
 fn judge_cost(kdf: &Kdf) -> Result<(), KeyFileProblem> {
     match kdf {
         Kdf::Scrypt(ScryptParams { cost_parameter: n, block_size: r, parallelization: p, .. }) => {
-            let (n, r, p) = (*n, u64::from(*r), u64::from(*p));
-            if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 {
-                return Err(KeyFileProblem::Damaged);
-            }
-            let memory = n.saturating_mul(r).saturating_mul(128).max(r * p * 128);
-            if memory > MAX_MEMORY || n.saturating_mul(r).saturating_mul(p) > MAX_SCRYPT_WORK {
-                return Err(KeyFileProblem::PassphraseCost);
-            }
-            Ok(())
+            judge_scrypt(*n, u64::from(*r), u64::from(*p))
         }
         Kdf::Pbkdf2(Pbkdf2Params { iteration_count, .. }) => match *iteration_count {
             0 => Err(KeyFileProblem::Damaged),
@@ -128,6 +132,17 @@ fn judge_cost(kdf: &Kdf) -> Result<(), KeyFileProblem> {
         },
         _ => Err(KeyFileProblem::OtherEncryption),
     }
+}
+
+fn judge_scrypt(n: u64, r: u64, p: u64) -> Result<(), KeyFileProblem> {
+    if n < 2 || !n.is_power_of_two() || r == 0 || p == 0 {
+        return Err(KeyFileProblem::Damaged);
+    }
+    let memory = n.saturating_mul(r).saturating_mul(128).max(r * p * 128);
+    if memory > MAX_MEMORY || n.saturating_mul(r).saturating_mul(p) > MAX_SCRYPT_WORK {
+        return Err(KeyFileProblem::PassphraseCost);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

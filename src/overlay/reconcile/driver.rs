@@ -53,7 +53,7 @@ impl Core {
                 Window::newest(|from, to| self.index.messages(time(from), time(to), alive), stretch, most)
             }
             ReconcileSet::Members => {
-                let mut slots: Vec<_> = self.members.slots(alive).collect();
+                let mut slots: Vec<_> = self.members.slots(alive).chain(self.records.slots(alive)).collect();
                 slots.sort_unstable();
                 let begin = |micros| slots.partition_point(|(at, _)| *at < time(micros));
                 let compared = |(time, id): &(Timestamp, EnvelopeId)| (*time, *id, true);
@@ -187,10 +187,9 @@ impl Core {
 
     /// Offers a neighbour what it lacks; not what was refused here, of which it would be told that it is not there.
     fn offer_ids(&mut self, now: Now, link: LinkId, have: &[EnvelopeId]) {
-        let (index, members) = (&self.index, &self.members);
-        let held = have.iter().filter(|id| index.accepted(id) || members.by_id(id).is_some()).copied();
+        let held: Vec<_> = have.iter().filter(|id| self.has_accepted(id)).copied().collect();
         let Some(sweep) = self.repair.sweeps.get_mut(&link) else { return };
-        sweep.lacks(held);
+        sweep.lacks(held.into_iter());
         sweep.offer(now.instant);
     }
 

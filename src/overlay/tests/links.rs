@@ -139,6 +139,15 @@ fn a_full_node_says_so() {
 }
 
 #[test]
+fn a_node_that_stops_says_so_on_every_link() {
+    let mut node = Alone::new();
+    let links = [node.linked(1), node.linked(2)];
+    node.core.stop(node.now());
+    let expected = links.map(|link| (link, Some(GoodbyeCode::Leaving), Reason::Stopping));
+    assert_eq!(closed(&node.outputs()), expected);
+}
+
+#[test]
 fn a_goodbye_becomes_the_reason_whatever_the_host_sees_first() {
     for (code, reason) in [
         (GoodbyeCode::Leaving, Reason::PeerLeft),

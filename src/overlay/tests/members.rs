@@ -240,3 +240,15 @@ fn a_hundred_thousand_records_leave_every_table_bounded() {
     assert!(node.core.addresses.len() <= Settings::lan().member_capacity, "{}", node.core.addresses.len());
     assert_eq!(node.core.links().len(), 1);
 }
+
+#[test]
+fn what_a_full_table_has_no_room_for_is_counted_and_relayed_all_the_same() {
+    let mut node = Alone::with(Settings { member_capacity: 4, ..Settings::local() });
+    let (link, _) = (node.linked(1), node.linked(2));
+    for author in 10..40 {
+        node.take_in(link, &presence(author, 1, &[]));
+        assert_eq!(relayed(&node.outputs()).len(), 1, "{author}");
+    }
+    assert!(node.counted(Reason::TableFull) > 0);
+    assert!(node.core.members().len() <= 4);
+}

@@ -8,7 +8,7 @@ use sealnet::envelope::EnvelopeId;
 use sealnet::identity::NodeId;
 use sealnet::wire::{
     Credit, Frame, FrameDecoder, FrameError, Goodbye, GoodbyeCode, Kind, OptionalKind, PeersWanted, Refused,
-    RefusedCode, Request, RequestNumber, Response, ShortText, WhichPeers,
+    RefusedCode, Request, RequestKind, RequestNumber, Response, ShortText, WhichPeers,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -67,9 +67,10 @@ fn fields(frame: &Frame) -> BTreeMap<&'static str, Value> {
             vec![("bytes", hex(body))]
         }
         Frame::Unknown { body, .. } => vec![("bytes", hex(body))],
-        Frame::Request(Request { number, title, last, bytes }) => vec![
+        Frame::Request(Request { number, title, kind, last, bytes }) => vec![
             ("number", number.to_string().into()),
             ("title", title.as_str().into()),
+            ("kind", format!("{kind:?}").to_lowercase().into()),
             ("last", (*last).into()),
             ("bytes", hex(bytes)),
         ],
@@ -170,10 +171,31 @@ fn of_each_kind() -> Vec<Frame> {
         Frame::Request(Request {
             number: number(1),
             title: title("files"),
+            kind: RequestKind::Message,
             last: false,
             bytes: Bytes::from_static(b"ab"),
         }),
-        Frame::Request(Request { number: number(u64::MAX), title: title(""), last: true, bytes: Bytes::new() }),
+        Frame::Request(Request {
+            number: number(2),
+            title: title("chain/block"),
+            kind: RequestKind::Question,
+            last: true,
+            bytes: Bytes::from_static(b"7"),
+        }),
+        Frame::Request(Request {
+            number: number(3),
+            title: title("files"),
+            kind: RequestKind::Fetch,
+            last: true,
+            bytes: Bytes::from_static(b"\x00\x00\x00\x00\x00\x01\x00\x00ab"),
+        }),
+        Frame::Request(Request {
+            number: number(u64::MAX),
+            title: title(""),
+            kind: RequestKind::Message,
+            last: true,
+            bytes: Bytes::new(),
+        }),
         Frame::Response(Response { number: number(1), last: true, bytes: Bytes::from_static(b"\x00\xFF") }),
         Frame::Refused(Refused { number: number(2), code: RefusedCode::Busy, text: ShortText::new("später") }),
         Frame::Credit(Credit { number: number(2), bytes: u32::MAX }),
@@ -219,9 +241,11 @@ fn bad_streams() -> Vec<(String, Vec<u8>)> {
         ("REQUEST with a title that is not UTF-8", request(&[1, 0xFF, 1])),
         ("REQUEST with a control character in its title", request(&[1, b'\n', 1])),
         ("REQUEST with a title of 201 bytes", request(&[&[201], &[b't'; 201][..], &[1]].concat())),
-        ("REQUEST with unknown flags", request(&[0, 2])),
+        ("REQUEST with unknown flags", request(&[0, 8])),
+        ("REQUEST from an offset without an answer wanted", request(&[0, 5])),
         ("RESPONSE without flags", frame(0x41, &[0, 0, 0, 0, 0, 0, 0, 1])),
         ("RESPONSE with number 0", frame(0x41, &[0, 0, 0, 0, 0, 0, 0, 0, 1])),
+        ("RESPONSE with the flags of a request", frame(0x41, &[0, 0, 0, 0, 0, 0, 0, 1, 3])),
         ("RESPONSE with unknown flags", frame(0x41, &[0, 0, 0, 0, 0, 0, 0, 1, 0x81])),
         ("REFUSED without its code", frame(0x42, &[0, 0, 0, 0, 0, 0, 0, 1, 0])),
         ("REFUSED with number 0", frame(0x42, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1])),

@@ -13,6 +13,7 @@ mod handshakes;
 mod hello;
 mod json_form;
 mod keys;
+mod member;
 mod names;
 mod presence;
 mod proofs;
@@ -20,6 +21,10 @@ mod raw_envelope;
 mod reconcile;
 mod records;
 mod revocations;
+mod sealed;
+#[allow(dead_code, reason = "the tests in tests/attacks use the rest of it")]
+#[cfg(feature = "sealed")]
+mod sealer;
 mod shown;
 
 use std::fs;

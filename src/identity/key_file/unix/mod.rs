@@ -5,4 +5,6 @@ mod read;
 mod write;
 
 pub(super) use read::{read_public_file, read_secret_file};
+#[cfg(feature = "sealed")]
+pub(in super::super) use write::replace;
 pub(in super::super) use write::save;

@@ -1,6 +1,8 @@
 //! Writing: everything new is complete and on disk before anything old is touched.
 
 use std::ffi::{OsStr, OsString};
+#[cfg(feature = "sealed")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use super::super::{KeyFileError, KeyFileProblem, NewFile, Overwrite};
@@ -68,6 +70,19 @@ pub(in super::super::super) fn save(files: &[NewFile<'_>], overwrite: Overwrite)
         folder.sync()?;
     }
     Ok(kept_aside)
+}
+
+/// Writes one secret in one step in place of what is there, of which nothing is kept.
+#[cfg(feature = "sealed")]
+pub(in super::super::super) fn replace(path: &Path, contents: &[u8]) -> Result<(), KeyFileError> {
+    let name = path.file_name().ok_or_else(|| KeyFileError::new(path, KeyFileProblem::Name))?;
+    let folder = Folder::shared(path)?;
+    // Only a regular file is replaced: not a link, not a device.
+    folder.has_file(name)?;
+    let temporary = folder.write_temporary(name, contents, 0o600)?;
+    folder.sync()?;
+    temporary.replace(name)?;
+    folder.sync()
 }
 
 /// Gives each of `names` a further name that was free, all with the same number, and brings that to the disk.
