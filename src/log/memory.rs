@@ -47,7 +47,7 @@ impl MemoryLog {
             }
             while contents.expire_one(now).is_some() {}
             while contents.bytes() + size > limit && contents.evict_one().is_some() {}
-            Position::new(contents.push(held))
+            Position::new(contents.push(held, now))
         };
         // Two that append at once may come here in either order.
         self.end.send_modify(|end| *end = position.max(*end));
@@ -200,6 +200,28 @@ mod tests {
         assert_eq!((page.entries.len(), page.missed), (0, 0));
         assert_eq!(log.usage(), Usage::default());
         assert_eq!(log.append(&envelope(1, 501, 10, 10), at(501)).unwrap().map(Position::get), Some(5));
+    }
+
+    #[test]
+    fn many_new_keys_hold_no_more_than_one_sender_that_is_known() {
+        let log = log(10_000);
+        let size = envelope(1, 0, 60, 500).size();
+        // Known for an hour, and holds a third.
+        for second in 0..3600 {
+            log.append(&envelope(1, second, 60, 500), at(second)).unwrap();
+        }
+        let known = 10_000 / size / 3;
+        for second in 0..known {
+            log.append(&envelope(1, 3600 + second as u64, 86_400, 500), at(3600)).unwrap();
+        }
+        log.expire(at(4000));
+        // And a hundred new keys with one message each, twice what there is room for.
+        for sender in 100..200 {
+            log.append(&envelope(sender, 4000, 86_400, 500), at(4000)).unwrap();
+        }
+        let left = log.read(log.start(), 999).unwrap().entries;
+        let of_known = left.iter().filter(|entry| entry.envelope.sender() == id(1)).count();
+        assert_eq!(of_known, known, "they drive out one another");
     }
 
     #[test]
