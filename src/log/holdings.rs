@@ -260,7 +260,9 @@ impl<C> Holdings<C> {
             let (after, new_since, is_empty) = (holding.bytes, holding.new_since, holding.count == 0);
             if is_empty {
                 self.senders.remove(&held.sender);
-                new_since.is_some_and(|since| self.newcomers.since.remove(&(since, held.sender)));
+                if let Some(since) = new_since {
+                    self.newcomers.since.remove(&(since, held.sender));
+                }
             }
             self.rank(held.sender, new_since.is_some(), before, after);
         }
