@@ -49,9 +49,9 @@ impl World {
                 let known = [EVIL, HONEST].into_iter().chain(FRIENDS).chain(OTHERS);
                 let peer = match target {
                     Target::Genesis(place) => [EVIL, HONEST][place],
-                    Target::Member { id: member, .. } | Target::Renewal { id: member, .. } => {
-                        known.into_iter().find(|n| id(*n) == member).unwrap()
-                    }
+                    Target::Member { id: member, .. }
+                    | Target::OnDemand { id: member, .. }
+                    | Target::Renewal { id: member, .. } => known.into_iter().find(|n| id(*n) == member).unwrap(),
                 };
                 self.open(Some(dial), peer, Direction::Outbound);
             }
