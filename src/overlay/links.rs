@@ -226,7 +226,7 @@ impl Core {
         if let Some(Target::Genesis(place)) = target
             && let Some(genesis) = self.genesis.get_mut(place)
         {
-            (genesis.id, genesis.failures) = (Some(peer), 0);
+            (genesis.id, genesis.failures, genesis.linked) = (Some(peer), 0, Some(now.instant));
         }
         if direction == Direction::Outbound {
             self.addresses.learn(peer, remote, Trust::Proven, now.instant);

@@ -3,6 +3,7 @@
 mod asking;
 mod blame;
 mod budgets;
+mod eclipse;
 mod holders;
 mod links;
 mod members;
