@@ -46,6 +46,8 @@ mod builder;
 mod callback;
 mod context;
 mod runner;
+#[cfg(feature = "sealed")]
+mod sealed;
 
 pub use application::{Application, StartAt};
 pub use body::{Compressed, Json, ReadError};

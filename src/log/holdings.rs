@@ -31,11 +31,12 @@ pub(super) struct Holdings<C> {
 pub(super) struct Held<C> {
     pub(super) id: EnvelopeId,
     pub(super) sender: NodeId,
-    #[cfg(feature = "disk")]
     pub(super) time: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) size: usize,
     pub(super) content: C,
+    /// It came after one that its sender made later.
+    pub(super) is_late: bool,
 }
 
 /// What one sender holds.
@@ -45,6 +46,8 @@ struct Holding {
     count: usize,
     /// Rising, as they were given; may name some that are held no longer.
     positions: VecDeque<u64>,
+    /// The latest time of what it was seen to hold.
+    newest: Timestamp,
 }
 
 impl Holding {
@@ -72,15 +75,7 @@ impl<C> Held<C> {
         let (time, lifetime) = (envelope.time(), envelope.lifetime());
         let expires = if lifetime.is_live_only() { now.plus(LIVE_FOR) } else { expires(time, lifetime, keep) };
         let (id, sender, size) = (envelope.id(), envelope.sender(), envelope.size());
-        Held {
-            id,
-            sender,
-            #[cfg(feature = "disk")]
-            time,
-            expires,
-            size,
-            content,
-        }
+        Held { id, sender, time, expires, size, content, is_late: false }
     }
 }
 
@@ -169,13 +164,15 @@ impl<C> Holdings<C> {
     }
 
     /// Everything of `put` but the ranking. Says what the sender holds now.
-    fn note(&mut self, position: u64, held: Held<C>) -> usize {
+    fn note(&mut self, position: u64, mut held: Held<C>) -> usize {
         self.last = self.last.max(position);
         self.by_id.insert(held.id, position);
         self.by_expiry.insert((held.expires, position));
         self.bytes += held.size;
         let holding = self.senders.entry(held.sender).or_default();
         holding.add(position, held.size);
+        held.is_late = held.time < holding.newest;
+        holding.newest = held.time.max(holding.newest);
         let holds = holding.bytes;
         self.entries.insert(position, held);
         holds

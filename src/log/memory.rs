@@ -81,7 +81,11 @@ impl Log for MemoryLog {
             };
             page.missed += next - position - 1;
             position = next;
-            page.entries.push(Entry { position: Position::new(next), envelope: held.content.clone() });
+            page.entries.push(Entry {
+                position: Position::new(next),
+                envelope: held.content.clone(),
+                is_late: held.is_late,
+            });
         }
         page.next = self.cursor(position);
         Ok(page)
@@ -92,6 +96,10 @@ impl Log for MemoryLog {
         let envelope = &contents.get(contents.position(id)?)?.content;
         // What is live only was for those who were there.
         (!envelope.lifetime().is_live_only()).then(|| envelope.clone())
+    }
+
+    fn is_late(&self, position: Position) -> bool {
+        self.lock().get(position.get()).is_some_and(|held| held.is_late)
     }
 
     fn start(&self) -> Cursor {
@@ -192,6 +200,18 @@ mod tests {
         assert_eq!((page.entries.len(), page.missed), (0, 0));
         assert_eq!(log.usage(), Usage::default());
         assert_eq!(log.append(&envelope(1, 501, 10, 10), at(501)).unwrap().map(Position::get), Some(5));
+    }
+
+    #[test]
+    fn what_comes_after_something_its_sender_said_later_says_that_it_is_late() {
+        let log = log(1 << 20);
+        for (sender, second) in [(1, 5), (2, 1), (1, 3), (1, 4), (1, 6)] {
+            log.append(&envelope(sender, second, 60, 10), at(6)).unwrap();
+        }
+        let page = log.read(log.start(), 9).unwrap();
+        let late: Vec<_> = page.entries.iter().map(|entry| entry.is_late).collect();
+        assert_eq!(late, [false, false, true, true, false]);
+        assert!(page.entries.iter().all(|entry| log.is_late(entry.position) == entry.is_late));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::identity::NodeId;
 use crate::sealed::{ContentKey, Grant, OpenError, Opened, SealError, SealKey, grant, open, seal};
 
 use super::shared::Shared;
-use super::{Body, Broadcast, Publish, PublishError, Receipt, SecureNode};
+use super::{Body, Broadcast, Node, Publish, PublishError, Receipt, SecureNode};
 
 /// How long neighbours have to answer when a member's key is not known here.
 const WAIT: Duration = Duration::from_secs(2);
@@ -21,6 +21,9 @@ const LOOK: Duration = Duration::from_millis(50);
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SealToError {
+    /// The node is a plain one.
+    #[error("nothing is sealed on a plain network, where nobody knows whose the keys are; run a secure node")]
+    Plain,
     /// No record of a reader is known, or it publishes no key.
     #[error(
         "no seal key of member {0:#} is known: it has not published one, or was away for longer than its record is kept; \
@@ -75,6 +78,9 @@ impl SealTo {
 
     async fn publish(self) -> Result<Receipt, SealToError> {
         let SealTo { shared, readers, title, content, lifetime } = self;
+        if !shared.is_secure {
+            return Err(SealToError::Plain);
+        }
         let keys = shared.keys_of(&readers).await?;
         let (network, own) = (*shared.scheme.network(), shared.own);
         let sealed = match content {
@@ -141,6 +147,32 @@ impl Shared {
     }
 }
 
+/// What both a [`SecureNode`] and the applications on a node are made of. A plain node has all of it too, and fails: nothing
+/// of what it hears of other members' keys is proven.
+impl Node {
+    pub(crate) fn sealing_to(&self, readers: &[NodeId], title: &str, body: Body) -> SealTo {
+        self.sealing(readers, title, Content::Data(body))
+    }
+
+    pub(crate) fn open_sealed(&self, broadcast: &Broadcast) -> Result<Opened, OpenError> {
+        self.shared().open(broadcast)
+    }
+
+    pub(crate) fn granting(&self, broadcast: &Broadcast, readers: &[NodeId]) -> SealTo {
+        let key = self.open_sealed(broadcast).map(|opened| opened.key().clone());
+        self.sealing(readers, broadcast.title(), Content::Grant { of: broadcast.clone(), key })
+    }
+
+    pub(crate) fn open_granted(&self, broadcast: &Broadcast, grant: &Grant) -> Result<Opened, OpenError> {
+        grant.open(self.shared().scheme.network(), broadcast.envelope())
+    }
+
+    fn sealing(&self, readers: &[NodeId], title: &str, content: Content) -> SealTo {
+        let (shared, title) = (self.shared().clone(), title.to_owned());
+        SealTo { shared, readers: readers.to_vec(), title, content, lifetime: Lifetime::DEFAULT }
+    }
+}
+
 impl SecureNode {
     /// Says something to some members alone, whether they are present or away: everybody carries it, only they and this node
     /// can read it. Goes out when awaited; at most 64 readers, this node included.
@@ -150,10 +182,27 @@ impl SecureNode {
     /// forward secrecy within a key's two weeks, and no deniability. Readers find it among the broadcasts of its title, and
     /// [`open`](Self::open) it.
     ///
+    /// ```
+    /// use sealnet::envelope::Timestamp;
+    /// use sealnet::identity::Identity;
+    /// use sealnet::node::{Item, SecureNode};
+    /// use sealnet::sealed::{Rotation, SealSecrets};
+    /// # tokio::runtime::Runtime::new()?.block_on(async {
+    /// let keys = SealSecrets::generate(Timestamp::now(), &Rotation::default())?;
+    /// let node = SecureNode::builder("demo".parse()?, Identity::generate()?).seal_secrets(keys).start().await?;
+    /// let mut notes = node.subscribe("notes")?;
+    /// node.seal_to(&[node.id()], "notes", "a note to myself").await?;
+    /// let Some(Item::Broadcast(note)) = notes.next().await else { panic!() };
+    /// assert_eq!(node.open(&note)?.text(), Some("a note to myself"));
+    /// # node.stop().await;
+    /// # Ok::<(), Box<dyn std::error::Error>>(()) })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`SealToError`]; nothing was published then.
     pub fn seal_to(&self, readers: &[NodeId], title: &str, body: impl Into<Body>) -> SealTo {
-        self.sealing(readers, title, Content::Data(body.into()))
+        self.sealing_to(readers, title, body.into())
     }
 
     /// Opens a broadcast that was sealed to this node.
@@ -161,7 +210,7 @@ impl SecureNode {
     /// # Errors
     /// See [`OpenError`].
     pub fn open(&self, broadcast: &Broadcast) -> Result<Opened, OpenError> {
-        self.shared().open(broadcast)
+        self.open_sealed(broadcast)
     }
 
     /// Lets some members read a sealed broadcast that this node can read. Goes out when awaited, under the broadcast's title;
@@ -173,9 +222,7 @@ impl SecureNode {
     /// # Errors
     /// See [`SealToError`]; nothing was published then.
     pub fn grant(&self, broadcast: &Broadcast, readers: &[NodeId]) -> SealTo {
-        let key = self.open(broadcast).map(|opened| opened.key().clone());
-        let title = broadcast.title().to_owned();
-        self.sealing(readers, &title, Content::Grant { of: broadcast.clone(), key })
+        self.granting(broadcast, readers)
     }
 
     /// Opens a broadcast that was granted to this node.
@@ -183,7 +230,7 @@ impl SecureNode {
     /// # Errors
     /// If the grant is for another one; otherwise see [`OpenError`].
     pub fn open_granted(&self, broadcast: &Broadcast, grant: &Grant) -> Result<Opened, OpenError> {
-        grant.open(self.shared().scheme.network(), broadcast.envelope())
+        Node::open_granted(self, broadcast, grant)
     }
 
     /// The key that would be sealed to for a member, as far as it is known here without asking anybody.
@@ -197,10 +244,5 @@ impl SecureNode {
     /// The key that others seal to now, and until when they may; `None` if this node has no seal keys.
     pub fn seal_key(&self) -> Option<(SealKey, Timestamp)> {
         self.shared().seal_keys.as_ref().map(|keys| keys.with(|secrets| (*secrets.key(), secrets.until())))
-    }
-
-    fn sealing(&self, readers: &[NodeId], title: &str, content: Content) -> SealTo {
-        let (shared, title) = (self.shared().clone(), title.to_owned());
-        SealTo { shared, readers: readers.to_vec(), title, content, lifetime: Lifetime::DEFAULT }
     }
 }

@@ -352,6 +352,9 @@ mod tests {
     fn the_file_is_private_replaced_whole_and_keeps_nothing_of_deleted_keys() {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
+        // As a running node holds its own folder, in which its seal keys lie.
+        let held = std::fs::File::open(folder.path()).unwrap();
+        held.lock().unwrap();
         let path = folder.path().join("seal.keys");
         let rotation = Rotation::default();
         let first = SealSecrets::load_or_make(&path, day(0), &rotation).unwrap();

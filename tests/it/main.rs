@@ -40,4 +40,6 @@ mod simulate;
 mod support;
 mod terminal;
 mod tree;
+#[cfg(all(unix, feature = "sealed"))]
+mod vault;
 mod vectors;

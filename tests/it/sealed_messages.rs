@@ -4,9 +4,10 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sealnet::app::{Application, Context};
 use sealnet::envelope::{Lifetime, Timestamp};
 use sealnet::identity::NodeAddress;
-use sealnet::node::{Broadcast, Clock, Item, Node, SealToError, SecureNode, Subscription};
+use sealnet::node::{Broadcast, Builder, Clock, Item, Node, SealToError, Secure, SecureNode, Subscription};
 use sealnet::overlay::Settings;
 use sealnet::sealed::{Grant, OpenError, is_sealed};
 
@@ -14,19 +15,18 @@ use crate::support::{identity, joined, until, within};
 
 /// Node `n` with its seal keys in `folder`.
 async fn node(folder: &Path, n: u8, genesis: Option<&NodeAddress>) -> SecureNode {
-    started(folder, n, genesis, Settings::local(), Clock::System).await
+    builder(folder, n, genesis).start().await.unwrap()
 }
 
-async fn started(folder: &Path, n: u8, genesis: Option<&NodeAddress>, settings: Settings, clock: Clock) -> SecureNode {
-    let mut builder = SecureNode::builder("test".parse().unwrap(), identity(n))
+fn builder(folder: &Path, n: u8, genesis: Option<&NodeAddress>) -> Builder<Secure> {
+    let builder = SecureNode::builder("test".parse().unwrap(), identity(n))
         .listen("127.0.0.1:0".parse().unwrap())
-        .overlay(settings)
-        .clock(clock)
+        .overlay(Settings::local())
         .seal_file(folder.join(format!("{n}.seal")));
-    if let Some(genesis) = genesis {
-        builder = builder.genesis(genesis.clone());
+    match genesis {
+        Some(genesis) => builder.genesis(genesis.clone()),
+        None => builder,
     }
-    builder.start().await.unwrap()
 }
 
 /// Three members who know each other's keys.
@@ -114,12 +114,61 @@ async fn a_reader_without_a_good_key_is_named_and_nothing_is_published() {
     assert_eq!(keyless.open(&next(&mut at_keyless).await), Err(OpenError::NoKeys));
 }
 
+/// An application that answers what it can read, and only to its sender.
+struct Confidant;
+
+impl Application for Confidant {
+    async fn received(&mut self, cx: &Context, message: Broadcast) {
+        let Ok(opened) = cx.open(&message) else { return };
+        if message.sender() != cx.id() && opened.text() == Some("how are you?") {
+            cx.seal_to(&[message.sender()], "well").await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_reads_and_answers_what_was_sealed_to_its_node() {
+    let folder = tempfile::tempdir().unwrap();
+    let alice = node(folder.path(), 1, None).await;
+    let bob = builder(folder.path(), 2, Some(&alice.address().unwrap())).app("talk", Confidant).start().await.unwrap();
+    let carol = builder(folder.path(), 3, Some(&alice.address().unwrap())).app("talk", Confidant);
+    let nodes = [alice, bob, carol.start().await.unwrap()];
+    knowing(&nodes).await;
+    let [alice, bob, _] = &nodes;
+    let mut talk = alice.subscribe("talk").unwrap();
+    alice.seal_to(&[bob.id()], "talk", "how are you?").await.unwrap();
+    let (question, answer) = (next(&mut talk).await, next(&mut talk).await);
+    assert_eq!((question.sender(), answer.sender()), (alice.id(), bob.id()), "Carol could read nothing to answer");
+    assert_eq!(alice.open(&answer).unwrap().text(), Some("well"));
+}
+
+/// An application that seals as soon as it hears anything, and tells what came of it.
+struct Sealing(tokio::sync::mpsc::UnboundedSender<Result<(), SealToError>>);
+
+impl Application for Sealing {
+    async fn received(&mut self, cx: &Context, message: Broadcast) {
+        assert!(matches!(cx.open(&message), Err(OpenError::NotSealed)));
+        let _ = self.0.send(cx.seal_to(&[cx.id()], "x").await.map(drop));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn on_a_plain_node_nothing_is_sealed() {
+    let (told, mut hears) = tokio::sync::mpsc::unbounded_channel();
+    let node = Node::builder("test".parse().unwrap()).unwrap().app("talk", Sealing(told)).start().await.unwrap();
+    node.broadcast("talk", "hello").await.unwrap();
+    let refused = within("the application is told", hears.recv()).await.unwrap();
+    assert!(matches!(refused, Err(SealToError::Plain)), "{refused:?}");
+    node.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn keys_change_while_a_node_runs_and_others_hear_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let start = Timestamp::from_micros(1_700_000_000_000_000).unwrap();
     // Preset `wan`: there is less to do in a week.
-    let alice = started(folder.path(), 1, None, Settings::wan(), Clock::StartingAt(start)).await;
+    let alice = builder(folder.path(), 1, None).overlay(Settings::wan()).clock(Clock::StartingAt(start));
+    let alice = alice.start().await.unwrap();
     let (first, until) = alice.seal_key().unwrap();
     let day = Duration::from_secs(24 * 3600);
     assert_eq!(until, start.plus(14 * day));

@@ -115,7 +115,8 @@ impl Shelf {
         if row.is_held && !envelope.lifetime.is_live_only() {
             let size = usize::try_from(row.size).unwrap_or(usize::MAX);
             let (id, sender, time) = (envelope.id, envelope.sender, envelope.time);
-            self.holdings.put_back(position, Held { id, sender, time, expires, size, content: Content::OnDisk });
+            self.holdings
+                .put_back(position, Held { id, sender, time, expires, size, content: Content::OnDisk, is_late: false });
         }
         true
     }

@@ -6,8 +6,8 @@ mod budgets;
 mod holders;
 mod links;
 mod members;
-
 mod on_demand;
+mod pace;
 mod reasons;
 mod records;
 mod tickets;

@@ -18,8 +18,18 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Opens the folder that `file` is to be in, and makes it (mode 0700) if it is missing.
+    /// Opens the folder that `file` is to be in, and makes it (mode 0700) if it is missing. Waits until nobody else writes
+    /// there.
     pub(super) fn of(file: &Path) -> Result<Self, KeyFileError> {
+        let folder = Self::shared(file)?;
+        // Two programs that write here take turns, so that neither replaces what the other has just written. It is a
+        // courtesy among our own: some network file systems know no locks on folders, and then there is none.
+        let _ = folder.file.lock();
+        Ok(folder)
+    }
+
+    /// The same without waiting, for what is one step anyway: a running node holds the lock of its own folder.
+    pub(super) fn shared(file: &Path) -> Result<Self, KeyFileError> {
         let path = match file.parent() {
             Some(parent) if parent != Path::new("") => parent,
             _ => Path::new("."),
@@ -32,9 +42,6 @@ impl Folder {
         let metadata = opened.metadata().map_err(fail("examined"))?;
         judge(metadata.mode(), metadata.uid(), metadata.gid(), rustix::process::geteuid().as_raw())
             .map_err(|problem| KeyFileError::new(path, problem))?;
-        // Two programs that write here take turns, so that neither replaces what the other has just written. It is a
-        // courtesy among our own: some network file systems know no locks on folders, and then there is none.
-        let _ = opened.lock();
         Ok(Folder { path: path.to_owned(), file: opened })
     }
 

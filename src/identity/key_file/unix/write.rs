@@ -76,7 +76,7 @@ pub(in super::super::super) fn save(files: &[NewFile<'_>], overwrite: Overwrite)
 #[cfg(feature = "sealed")]
 pub(in super::super::super) fn replace(path: &Path, contents: &[u8]) -> Result<(), KeyFileError> {
     let name = path.file_name().ok_or_else(|| KeyFileError::new(path, KeyFileProblem::Name))?;
-    let folder = Folder::of(path)?;
+    let folder = Folder::shared(path)?;
     // Only a regular file is replaced: not a link, not a device.
     folder.has_file(name)?;
     let temporary = folder.write_temporary(name, contents, 0o600)?;
