@@ -82,11 +82,11 @@ async fn a_member_that_is_away_reads_what_was_sealed_to_it_and_nobody_else_does(
 async fn a_message_to_a_member_that_is_away_is_sealed_and_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let [alice, bob, carol] = three(folder.path()).await;
-    let mut at_carol = carol.subscribe("notes").unwrap();
+    let (mut at_carol, listening) = (carol.subscribe("notes").unwrap(), bob.events());
     assert_eq!(alice.send_to(&bob.id(), "notes", "you are there").await, Ok(Sent::Directly));
     bob.stop().await;
     let name = bob.id();
-    drop(bob);
+    drop((bob, listening));
     let sent = alice.send_to(&name, "notes", "you are away").await.unwrap();
     let Sent::Sealed(receipt) = sent else { panic!("{sent:?}") };
     let carried = next(&mut at_carol).await;
