@@ -8,7 +8,7 @@ use std::path::Path;
 use sealnet::app::Json;
 use sealnet::config::Config;
 use sealnet::identity::{Identity, NodeId, Overwrite};
-use sealnet::node::{Item, SecureNode};
+use sealnet::node::{Item, SecureNode, Sent};
 use sealnet::overlay::Settings;
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
@@ -139,7 +139,7 @@ impl Session {
         }
     }
 
-    /// To one member: straight if it is there, sealed if not. Both ways nobody else reads it.
+    /// To one member: straight if it is there, and else the node seals it. Both ways nobody else reads it.
     async fn tell(&self, rest: &str) {
         let Some((name, text)) = rest.split_once(' ') else { return self.screen.note(HELP) };
         let Some(to) = self.node.nicknamed(name).or_else(|| name.parse::<NodeId>().ok()) else {
@@ -147,12 +147,13 @@ impl Session {
         };
         let line = Line { name: self.name.clone(), text: Some(text.to_owned()) };
         let to_name = name.to_owned();
-        let Err(missed) = self.node.send_to(&to, TITLE, Json(&line)).await else {
-            return self.screen.show(&Seen::Sent { to: to_name, sealed: false });
-        };
-        match self.node.seal_to(&[to], TITLE, Json(&line)).await {
-            Ok(_) => self.screen.show(&Seen::Sent { to: to_name, sealed: true }),
-            Err(error) => self.screen.note(format_args!("{missed}; {error}")),
+        match self.node.send_to(&to, TITLE, Json(&line)).await {
+            Ok(way) => self.screen.show(&Seen::Sent { to: to_name, sealed: matches!(way, Sent::Sealed(_)) }),
+            // It may be on its way out: better twice than not at all.
+            Err(missed) => match self.node.seal_to(&[to], TITLE, Json(&line)).await {
+                Ok(_) => self.screen.show(&Seen::Sent { to: to_name, sealed: true }),
+                Err(error) => self.screen.note(format_args!("{missed}; {error}")),
+            },
         }
     }
 

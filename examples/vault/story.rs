@@ -127,7 +127,9 @@ pub(crate) async fn tell(aloud: bool) -> Result<Outcome, Box<dyn Error>> {
             None => return Err("Sam's node has stopped".into()),
         }
     };
-    say(format!("what Sam has of it: Alice's name, the time, one or more readers, {} sealed bytes", copied.len()));
+    // The fifth byte of sealed content is the number of readers.
+    let readers = copied.get(4).copied().unwrap_or_default();
+    say(format!("what Sam has of it: Alice's id, the time, {readers} readers, {} sealed bytes", copied.len()));
     let forged = sam.node.broadcast(TITLE, copied.to_vec()).await?.id;
     let squatted = sam.vault.write(&sam.node, DOOR, "9999", &[bob_id]).await?.id;
     bob.carries(forged).await?;

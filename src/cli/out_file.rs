@@ -34,7 +34,7 @@ impl OutFile {
         Self::check(path, may_replace)?;
         let name = path.file_name().ok_or_else(|| Failure::said(format!("{} names no file", shown(path))))?;
         let mut random = [0; 8];
-        getrandom::fill(&mut random).map_err(|error| not_written(path, &error.into()))?;
+        getrandom::fill(&mut random).map_err(|error| not_written(path, &std::io::Error::other(error)))?;
         let mut temporary = OsString::from(".");
         temporary.push(name);
         temporary.push(format!(".{:016x}", u64::from_be_bytes(random)));

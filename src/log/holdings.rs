@@ -11,6 +11,9 @@ use super::pages::Pages;
 /// What is said live only is held this long, for readers that are a little behind.
 const LIVE_FOR: Duration = Duration::from_secs(120);
 
+/// A sender is new for so long. All that are new together may hold as much as one that is not, since keys cost nothing.
+const NEW_FOR: Duration = Duration::from_secs(3600);
+
 /// The envelopes of a log by position, each with its content `C` or with where that lies.
 #[derive(Debug)]
 pub(super) struct Holdings<C> {
@@ -21,7 +24,18 @@ pub(super) struct Holdings<C> {
     by_id: HashMap<EnvelopeId, u64>,
     by_expiry: BTreeSet<(Timestamp, u64)>,
     senders: BTreeMap<NodeId, Holding>,
-    /// Who holds how much: the last loses first.
+    /// Which of those who are not new hold how much: the last loses first.
+    largest: BTreeSet<(usize, NodeId)>,
+    newcomers: Newcomers,
+    bytes: usize,
+    /// The latest time that an envelope of a former run shows: it came then or later.
+    arrived: Timestamp,
+}
+
+/// Senders that were first seen within the hour.
+#[derive(Debug, Default)]
+struct Newcomers {
+    since: BTreeSet<(Timestamp, NodeId)>,
     largest: BTreeSet<(usize, NodeId)>,
     bytes: usize,
 }
@@ -31,11 +45,12 @@ pub(super) struct Holdings<C> {
 pub(super) struct Held<C> {
     pub(super) id: EnvelopeId,
     pub(super) sender: NodeId,
-    #[cfg(feature = "disk")]
     pub(super) time: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) size: usize,
     pub(super) content: C,
+    /// It came after one that its sender made later.
+    pub(super) is_late: bool,
 }
 
 /// What one sender holds.
@@ -45,6 +60,10 @@ struct Holding {
     count: usize,
     /// Rising, as they were given; may name some that are held no longer.
     positions: VecDeque<u64>,
+    /// The latest time of what it was seen to hold.
+    newest: Timestamp,
+    /// Since when it has held something, as long as it is new.
+    new_since: Option<Timestamp>,
 }
 
 impl Holding {
@@ -72,15 +91,7 @@ impl<C> Held<C> {
         let (time, lifetime) = (envelope.time(), envelope.lifetime());
         let expires = if lifetime.is_live_only() { now.plus(LIVE_FOR) } else { expires(time, lifetime, keep) };
         let (id, sender, size) = (envelope.id(), envelope.sender(), envelope.size());
-        Held {
-            id,
-            sender,
-            #[cfg(feature = "disk")]
-            time,
-            expires,
-            size,
-            content,
-        }
+        Held { id, sender, time, expires, size, content, is_late: false }
     }
 }
 
@@ -100,7 +111,9 @@ impl<C> Holdings<C> {
             by_expiry: BTreeSet::new(),
             senders: BTreeMap::new(),
             largest: BTreeSet::new(),
+            newcomers: Newcomers::default(),
             bytes: 0,
+            arrived: Timestamp::default(),
         }
     }
 
@@ -140,51 +153,85 @@ impl<C> Holdings<C> {
         self.entries.after(Some(position))
     }
 
-    /// Gives the next position to an envelope.
-    pub(super) fn push(&mut self, held: Held<C>) -> u64 {
+    /// Gives the next position to an envelope that came now.
+    pub(super) fn push(&mut self, held: Held<C>, now: Timestamp) -> u64 {
         let position = self.last + 1;
-        self.put(position, held);
+        self.put(position, held, now);
         position
     }
 
     /// Holds an envelope at a position later than every one before.
-    fn put(&mut self, position: u64, held: Held<C>) {
+    fn put(&mut self, position: u64, held: Held<C>, now: Timestamp) {
         let sender = held.sender;
+        self.grow_up(now);
         let before = self.senders.get(&sender).map_or(0, |holding| holding.bytes);
-        let after = self.note(position, held);
-        self.rank(sender, before, after);
+        let after = self.note(position, held, now);
+        let is_new = self.senders.get(&sender).is_some_and(|holding| holding.new_since.is_some());
+        self.rank(sender, is_new, before, after);
     }
 
     /// Holds envelopes again that were given these rising positions in a former run. Who holds most is found out once, at
     /// the end.
     #[cfg(feature = "disk")]
-    pub(super) fn put_back(&mut self, position: u64, held: Held<C>) {
-        self.note(position, held);
+    pub(super) fn put_back(&mut self, position: u64, held: Held<C>, now: Timestamp) {
+        // Nobody noted when it came; but not before anything that came before it was made, as far as that is not ahead.
+        self.arrived = now.min(self.arrived.max(held.time));
+        self.note(position, held, self.arrived);
     }
 
     /// All were put back.
     #[cfg(feature = "disk")]
     pub(super) fn all_back(&mut self) {
-        self.largest = self.senders.iter().map(|(sender, holding)| (holding.bytes, *sender)).collect();
+        for (sender, holding) in &self.senders {
+            let ranks = if holding.new_since.is_some() { &mut self.newcomers.largest } else { &mut self.largest };
+            ranks.insert((holding.bytes, *sender));
+        }
+        self.newcomers.bytes = self.newcomers.largest.iter().map(|(bytes, _)| bytes).sum();
     }
 
     /// Everything of `put` but the ranking. Says what the sender holds now.
-    fn note(&mut self, position: u64, held: Held<C>) -> usize {
+    fn note(&mut self, position: u64, mut held: Held<C>, came: Timestamp) -> usize {
         self.last = self.last.max(position);
         self.by_id.insert(held.id, position);
         self.by_expiry.insert((held.expires, position));
         self.bytes += held.size;
-        let holding = self.senders.entry(held.sender).or_default();
+        let (since, newcomers) = ((held.sender != self.own).then_some(came), &mut self.newcomers);
+        let holding = self.senders.entry(held.sender).or_insert_with(|| {
+            newcomers.since.extend(since.map(|since| (since, held.sender)));
+            Holding { new_since: since, ..Holding::default() }
+        });
         holding.add(position, held.size);
+        held.is_late = held.time < holding.newest;
+        holding.newest = held.time.max(holding.newest);
         let holds = holding.bytes;
         self.entries.insert(position, held);
         holds
     }
 
-    fn rank(&mut self, sender: NodeId, before: usize, after: usize) {
-        self.largest.remove(&(before, sender));
+    fn rank(&mut self, sender: NodeId, is_new: bool, before: usize, after: usize) {
+        let ranks = if is_new { &mut self.newcomers.largest } else { &mut self.largest };
+        ranks.remove(&(before, sender));
         if self.senders.contains_key(&sender) {
-            self.largest.insert((after, sender));
+            ranks.insert((after, sender));
+        }
+        if is_new {
+            self.newcomers.bytes = self.newcomers.bytes + after - before;
+        }
+    }
+
+    /// Whoever was first seen an hour before `now` is not new any more.
+    fn grow_up(&mut self, now: Timestamp) {
+        while let Some((since, sender)) = self.newcomers.since.first().copied()
+            && since.plus(NEW_FOR) <= now
+        {
+            self.newcomers.since.pop_first();
+            if let Some(holding) = self.senders.get_mut(&sender) {
+                holding.new_since = None;
+                let rank = (holding.bytes, sender);
+                self.newcomers.largest.remove(&rank);
+                self.newcomers.bytes -= rank.0;
+                self.largest.insert(rank);
+            }
         }
     }
 
@@ -210,11 +257,14 @@ impl<C> Holdings<C> {
             holding.take(position, held.size, |position| {
                 self.entries.get(position).is_some_and(|other| other.sender == held.sender)
             });
-            let (after, is_empty) = (holding.bytes, holding.count == 0);
+            let (after, new_since, is_empty) = (holding.bytes, holding.new_since, holding.count == 0);
             if is_empty {
                 self.senders.remove(&held.sender);
+                if let Some(since) = new_since {
+                    self.newcomers.since.remove(&(since, held.sender));
+                }
             }
-            self.rank(held.sender, before, after);
+            self.rank(held.sender, new_since.is_some(), before, after);
         }
         Some(held)
     }
@@ -225,10 +275,16 @@ impl<C> Holdings<C> {
         Some((position, self.remove(position)?))
     }
 
-    /// Drops the oldest message of whoever holds most; the node's own only when there is nobody else's.
+    /// Drops the oldest message of whoever holds most, where all newcomers count as one; the node's own only when there is
+    /// nobody else's.
     pub(super) fn evict_one(&mut self) -> Option<(u64, Held<C>)> {
-        let others = self.largest.iter().rev().find(|(_, sender)| *sender != self.own);
-        let (_, sender) = others.or(self.largest.last()).copied()?;
+        let known = self.largest.iter().rev().find(|(_, sender)| *sender != self.own);
+        let new = self.newcomers.largest.last();
+        let first = match (known, new) {
+            (Some((bytes, _)), Some(_)) if self.newcomers.bytes > *bytes => new,
+            _ => known.or(new),
+        };
+        let (_, sender) = first.or(self.largest.last()).copied()?;
         loop {
             let oldest = *self.senders.get(&sender)?.positions.front()?;
             if let Some(held) = self.remove(oldest) {

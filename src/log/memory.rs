@@ -47,7 +47,7 @@ impl MemoryLog {
             }
             while contents.expire_one(now).is_some() {}
             while contents.bytes() + size > limit && contents.evict_one().is_some() {}
-            Position::new(contents.push(held))
+            Position::new(contents.push(held, now))
         };
         // Two that append at once may come here in either order.
         self.end.send_modify(|end| *end = position.max(*end));
@@ -81,7 +81,11 @@ impl Log for MemoryLog {
             };
             page.missed += next - position - 1;
             position = next;
-            page.entries.push(Entry { position: Position::new(next), envelope: held.content.clone() });
+            page.entries.push(Entry {
+                position: Position::new(next),
+                envelope: held.content.clone(),
+                is_late: held.is_late,
+            });
         }
         page.next = self.cursor(position);
         Ok(page)
@@ -92,6 +96,10 @@ impl Log for MemoryLog {
         let envelope = &contents.get(contents.position(id)?)?.content;
         // What is live only was for those who were there.
         (!envelope.lifetime().is_live_only()).then(|| envelope.clone())
+    }
+
+    fn is_late(&self, position: Position) -> bool {
+        self.lock().get(position.get()).is_some_and(|held| held.is_late)
     }
 
     fn start(&self) -> Cursor {
@@ -192,6 +200,40 @@ mod tests {
         assert_eq!((page.entries.len(), page.missed), (0, 0));
         assert_eq!(log.usage(), Usage::default());
         assert_eq!(log.append(&envelope(1, 501, 10, 10), at(501)).unwrap().map(Position::get), Some(5));
+    }
+
+    #[test]
+    fn many_new_keys_hold_no_more_than_one_sender_that_is_known() {
+        let log = log(10_000);
+        let size = envelope(1, 0, 60, 500).size();
+        // Known for an hour, and holds a third.
+        for second in 0..3600 {
+            log.append(&envelope(1, second, 60, 500), at(second)).unwrap();
+        }
+        let known = 10_000 / size / 3;
+        for second in 0..known {
+            log.append(&envelope(1, 3600 + second as u64, 86_400, 500), at(3600)).unwrap();
+        }
+        log.expire(at(4000));
+        // And a hundred new keys with one message each, twice what there is room for.
+        for sender in 100..200 {
+            log.append(&envelope(sender, 4000, 86_400, 500), at(4000)).unwrap();
+        }
+        let left = log.read(log.start(), 999).unwrap().entries;
+        let of_known = left.iter().filter(|entry| entry.envelope.sender() == id(1)).count();
+        assert_eq!(of_known, known, "they drive out one another");
+    }
+
+    #[test]
+    fn what_comes_after_something_its_sender_said_later_says_that_it_is_late() {
+        let log = log(1 << 20);
+        for (sender, second) in [(1, 5), (2, 1), (1, 3), (1, 4), (1, 6)] {
+            log.append(&envelope(sender, second, 60, 10), at(6)).unwrap();
+        }
+        let page = log.read(log.start(), 9).unwrap();
+        let late: Vec<_> = page.entries.iter().map(|entry| entry.is_late).collect();
+        assert_eq!(late, [false, false, true, true, false]);
+        assert!(page.entries.iter().all(|entry| log.is_late(entry.position) == entry.is_late));
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub struct Entry {
     pub position: Position,
     /// The envelope.
     pub envelope: Verified<Envelope>,
+    /// It came after one of the same sender with a later time that was kept then: repair brought it, or another way.
+    pub is_late: bool,
 }
 
 /// What lies after a cursor.
@@ -130,6 +132,9 @@ pub trait Log: Debug + Send + Sync + 'static {
 
     /// The kept envelope with this id.
     fn get(&self, id: &EnvelopeId) -> Option<Verified<Envelope>>;
+
+    /// Whether the envelope at this position is late, as [`Entry::is_late`] says; not if it is not held.
+    fn is_late(&self, position: Position) -> bool;
 
     /// The cursor before everything that is kept.
     fn start(&self) -> Cursor;

@@ -371,11 +371,29 @@ impl Node {
     /// Sends a message to one node alone, and waits until it has acknowledged it. A member this node is not linked with is
     /// dialled.
     ///
+    /// A member that cannot be dialled, or is away, gets it as a broadcast under the same title, sealed to that member
+    /// (feature `sealed`, secure networks, where the member's seal key is known): everybody carries it, that member alone
+    /// opens it. The answer says so, and so must the other end expect it among the broadcasts of the title.
+    ///
     /// # Errors
-    /// See [`RequestError`].
+    /// See [`RequestError`]: for a member that cannot be dialled, and cannot be sealed to either, what was tried.
     pub async fn send_to(&self, peer: &NodeId, title: &str, body: impl Into<Body>) -> Result<Sent, RequestError> {
-        let title = Title::for_application(title)?;
-        requests::send_to(self.shared(), peer, &title, body.into().into_bytes()?).await
+        let named = Title::for_application(title)?;
+        let message = body.into().into_bytes()?;
+        let sent = requests::send_to(self.shared(), peer, &named, message.clone()).await;
+        match sent {
+            #[cfg(feature = "sealed")]
+            Err(error @ (RequestError::CannotDial { .. } | RequestError::NotLinked(_))) => {
+                match self.sealing_to(&[*peer], title, message.into()).await {
+                    Ok(receipt) => Ok(Sent::Sealed(receipt)),
+                    Err(why) => {
+                        tracing::debug!(%peer, %why, "a message to one member could not be sealed either");
+                        Err(error)
+                    }
+                }
+            }
+            sent => sent,
+        }
     }
 
     /// Asks one node something, and waits for its answer; goes out when awaited. A member this node is not linked with is

@@ -195,8 +195,12 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         if let Err(error) = task.frames(&mut reader) {
             return task.failed(&error);
         }
+        let filled = async {
+            task.wait_its_turn().await;
+            reader.fill().await
+        };
         let filled = tokio::select! {
-            filled = reader.fill() => filled,
+            filled = filled => filled,
             reason = &mut drained => return reason,
         };
         match filled {
@@ -259,6 +263,15 @@ impl ReadTask<'_> {
         };
         self.flush();
         outcome
+    }
+
+    /// Waits while the link is ahead of the pace that one link may keep: meanwhile its connection makes the other end wait.
+    async fn wait_its_turn(&self) {
+        let now = self.shared.now();
+        if let Some(until) = self.shared.with_core(|core| core.pause(now, self.id)) {
+            tracing::trace!(link = self.id.0, ?until, "reading pauses");
+            tokio::time::sleep_until(self.shared.clock.runtime_instant(until)).await;
+        }
     }
 
     /// Long before the records of either direction are used up, the link is made anew.

@@ -41,15 +41,10 @@ impl LostNodes {
 
     /// The link with a node was closed.
     pub(super) fn closed(&self, peer: NodeId, reason: Reason) {
-        // Not what this node has no use for, nor one of two links.
+        // Not what this node shed or only visited, nor one of two links.
         let is_loss = !matches!(
             reason,
-            Reason::Stopping
-                | Reason::DuplicateLink
-                | Reason::Renewed
-                | Reason::Full
-                | Reason::VisitDone
-                | Reason::Idle
+            Reason::Stopping | Reason::DuplicateLink | Reason::Renewed | Reason::Full | Reason::VisitDone
         );
         if is_loss {
             self.lost(peer);

@@ -362,7 +362,8 @@ impl Shared {
     pub(super) fn tell_of(&self, envelope: &Verified<Envelope>, position: Position) {
         if !self.log.is_on_disk() && self.events.has_listeners() && !is_protocol(envelope.title()) {
             let cursor = Cursor::new(self.log.instance(), position);
-            self.emit(Event::Message(Broadcast::new(envelope.clone(), cursor)));
+            let is_late = self.log.is_late(position);
+            self.emit(Event::Message(Broadcast::new(envelope.clone(), cursor, is_late)));
         }
     }
 

@@ -20,11 +20,12 @@ const PAGE: usize = 256;
 pub struct Broadcast {
     envelope: Verified<Envelope>,
     cursor: Cursor,
+    is_late: bool,
 }
 
 impl Broadcast {
-    pub(super) fn new(envelope: Verified<Envelope>, cursor: Cursor) -> Self {
-        Broadcast { envelope, cursor }
+    pub(super) fn new(envelope: Verified<Envelope>, cursor: Cursor, is_late: bool) -> Self {
+        Broadcast { envelope, cursor, is_late }
     }
 
     /// Its name.
@@ -60,6 +61,12 @@ impl Broadcast {
     /// When its sender made it.
     pub fn time(&self) -> Timestamp {
         self.envelope.time()
+    }
+
+    /// Whether it came after one that its sender made later: repair brought it, or a longer way. Whoever needs a sender's
+    /// messages in their order goes by [`time`](Self::time).
+    pub fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// The whole envelope.
@@ -186,7 +193,7 @@ impl Subscription {
         if page.missed > 0 {
             self.ready.push_back(Item::Missed { count: page.missed });
         }
-        for Entry { position, envelope } in page.entries {
+        for Entry { position, envelope, is_late } in page.entries {
             let is_wanted = match &self.title {
                 Some(title) if self.and_under => title.covers(envelope.title()),
                 Some(title) => envelope.title() == title.as_str(),
@@ -194,7 +201,7 @@ impl Subscription {
             };
             if is_wanted {
                 let cursor = Cursor::new(self.log.instance(), position);
-                self.ready.push_back(Item::Broadcast(Broadcast::new(envelope, cursor)));
+                self.ready.push_back(Item::Broadcast(Broadcast::new(envelope, cursor, is_late)));
             }
         }
         advanced

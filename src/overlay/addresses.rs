@@ -112,6 +112,12 @@ impl Addresses {
         }
     }
 
+    /// Of how many it knows anything.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
     /// A dial failed, or the node there has no room: not again for a while that doubles each time.
     pub(super) fn failed(&mut self, member: &NodeId, address: SocketAddr, settings: &Settings, now: Instant) {
         let Some(known) = self.known(member).find(|(at, _)| *at == address).map(|(_, known)| known) else { return };

@@ -136,11 +136,10 @@ impl Asking {
         self.wanted.get(id).is_some_and(|wanted| wanted.asked.is_some())
     }
 
-    /// A copy arrived: it need not be asked for (again), unless it turns out bad.
-    pub(super) fn arrived(&mut self, id: &EnvelopeId, from: LinkId) {
-        if self.wanted.get(id).is_some_and(|wanted| wanted.asked == Some(from)) {
-            self.arrived.insert(*id);
-        }
+    /// A copy arrived: it need not be asked for (again), unless it turns out bad. Says whether it was asked of this link, and
+    /// comes for the first time since.
+    pub(super) fn arrived(&mut self, id: &EnvelopeId, from: LinkId) -> bool {
+        self.wanted.get(id).is_some_and(|wanted| wanted.asked == Some(from)) && self.arrived.insert(*id)
     }
 
     /// A copy was found good. Says whether it was the answer to a question, and who has it too.

@@ -100,6 +100,8 @@ pub(super) struct Genesis {
     pub(super) id: Option<NodeId>,
     pub(super) failures: u32,
     pub(super) not_before: Instant,
+    /// When it was linked with last.
+    pub(super) linked: Option<Instant>,
 }
 
 /// What can ring.
@@ -172,7 +174,7 @@ impl Core {
             timers: Timers::default(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),
-            genesis: genesis.map(|id| Genesis { id, failures: 0, not_before: now.instant }).collect(),
+            genesis: genesis.map(|id| Genesis { id, failures: 0, not_before: now.instant, linked: None }).collect(),
             join: Join::default(),
             remembered: RememberedPeers::default(),
             budgets: SenderBudgets::default(),

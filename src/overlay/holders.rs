@@ -44,27 +44,21 @@ pub struct Holder {
 /// What is known of the newest broadcasts.
 #[derive(Debug, Default)]
 pub(super) struct Holders {
-    known: BTreeMap<EnvelopeId, Known>,
+    known: BTreeMap<EnvelopeId, Vec<(LinkId, Held)>>,
     own: VecDeque<EnvelopeId>,
     others: VecDeque<EnvelopeId>,
 }
 
-#[derive(Debug)]
-struct Known {
-    holders: Vec<(LinkId, Held)>,
-    was_asked_for: bool,
-}
-
 impl Holders {
-    /// Follows a broadcast that was accepted. `brought`: who has it already. Nobody asks who has a presence, and there are
-    /// more of them than of anything else: only those are followed that did not come by themselves.
-    pub(super) fn add(&mut self, envelope: &Envelope, own: NodeId, brought: &[LinkId], was_asked_for: bool) {
-        if envelope.title().starts_with(Title::PROTOCOL_PREFIX) && !was_asked_for {
+    /// Follows an application's broadcast that was accepted. `brought`: who has it already.
+    pub(super) fn add(&mut self, envelope: &Envelope, own: NodeId, brought: &[LinkId]) {
+        if envelope.title().starts_with(Title::PROTOCOL_PREFIX) {
+            // Nobody asks who has a presence, and there are more of them than of anything else.
             return;
         }
         let id = envelope.id();
-        let holders = brought.iter().take(MOST_HOLDERS).map(|link| (*link, Held::Announced)).collect();
-        if self.known.insert(id, Known { holders, was_asked_for }).is_some() {
+        let brought = brought.iter().take(MOST_HOLDERS).map(|link| (*link, Held::Announced)).collect();
+        if self.known.insert(id, brought).is_some() {
             return;
         }
         let (queue, most) = if envelope.sender() == own { (&mut self.own, OWN) } else { (&mut self.others, OTHERS) };
@@ -78,7 +72,7 @@ impl Holders {
 
     /// Notes what shows that the neighbour at the other end of a link has a broadcast.
     pub(super) fn note(&mut self, id: &EnvelopeId, link: LinkId, how: Held) {
-        let Some(Known { holders, .. }) = self.known.get_mut(id) else { return };
+        let Some(holders) = self.known.get_mut(id) else { return };
         if let Some((_, known)) = holders.iter_mut().find(|(other, _)| *other == link) {
             *known = how.max(*known);
         } else if holders.len() < MOST_HOLDERS {
@@ -86,13 +80,8 @@ impl Holders {
         }
     }
 
-    /// Whether a broadcast had to be asked for, if it is one of the newest.
-    pub(super) fn was_asked_for(&self, id: &EnvelopeId) -> Option<bool> {
-        self.known.get(id).map(|known| known.was_asked_for)
-    }
-
     fn of(&self, id: &EnvelopeId, link: LinkId) -> Option<Held> {
-        self.known.get(id)?.holders.iter().find(|(other, _)| *other == link).map(|(_, how)| *how)
+        self.known.get(id)?.iter().find(|(other, _)| *other == link).map(|(_, how)| *how)
     }
 
     #[cfg(test)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::envelope::{Envelope, EnvelopeId, Lifetime, Timestamp};
 use crate::identity::NodeId;
 
+use super::by_time::ByTime;
 use super::passing::Passing;
 use super::presence::{LEAVE_TITLE, PRESENCE_TITLE, fills_slot};
 use super::{Reason, Seen, TIME_TOLERANCE};
@@ -47,9 +48,7 @@ pub(super) struct Index {
     entries: HashMap<EnvelopeId, Entry, IdHash>,
     /// Presences and leaves.
     passing: Passing,
-    /// With the time until when it is to be compared with what neighbours have: zero for what is live only or fills a
-    /// member's slot.
-    by_time: BTreeMap<(Timestamp, EnvelopeId), Timestamp>,
+    by_time: ByTime,
     by_expiry: BTreeMap<u64, Vec<EnvelopeId>>,
     per_sender: BTreeMap<NodeId, usize>,
     capacity: usize,
@@ -64,7 +63,7 @@ impl Index {
         Index {
             entries: HashMap::with_hasher(IdHash(hash_key)),
             passing: Passing::new(capacity / PASSING, IdHash(hash_key)),
-            by_time: BTreeMap::new(),
+            by_time: ByTime::default(),
             by_expiry: BTreeMap::new(),
             per_sender: BTreeMap::new(),
             capacity: capacity.max(8),
@@ -128,12 +127,12 @@ impl Index {
         }
         let lives = live_until(time, lifetime, keep);
         let is_compared = is_message && !lifetime.is_live_only();
-        self.by_time.insert((time, id), if is_compared { lives } else { Timestamp::default() });
+        self.by_time.insert((time, id), is_compared.then_some(lives));
         let dies = lives.plus(REMEMBERED);
         self.by_expiry.entry(dies.as_micros() / EXPIRY_STEP_MICROS + 1).or_default().push(id);
         *self.per_sender.entry(sender).or_default() += 1;
         while self.entries.len() > self.capacity {
-            let Some(((time, oldest), _)) = self.by_time.pop_first() else { break };
+            let Some((time, oldest)) = self.by_time.pop_first() else { break };
             self.forgotten = self.forgotten.max(time.plus(Duration::from_micros(1)));
             self.floor = self.floor.max(self.forgotten);
             self.forget(&oldest);
@@ -177,26 +176,21 @@ impl Index {
         }
     }
 
-    /// The ids of kept messages with a time from `from` to before `to` that live until `alive` at least, whatever became of
-    /// them, in the order of (time, id).
+    /// The ids of kept messages with a time from `from` to before `to`, whatever became of them, in the order of (time, id);
+    /// with each, whether it lives until `alive` at least.
     pub(super) fn messages(
         &self,
         from: Timestamp,
         to: Timestamp,
         alive: Timestamp,
-    ) -> impl DoubleEndedIterator<Item = (Timestamp, EnvelopeId)> + '_ {
-        let lowest = |time| (time, EnvelopeId::from_bytes([0; 32]));
-        // A range that ends before it begins is nothing to a map but a panic.
-        let between = self.by_time.range(lowest(from.min(to))..lowest(to));
-        // What is not compared has zero, and nobody asks for what lives until 1970.
-        let alive = alive.max(Timestamp::default().plus(Duration::from_micros(1)));
-        between.filter(move |(_, lives)| **lives >= alive).map(|(key, _)| *key)
+    ) -> impl DoubleEndedIterator<Item = (Timestamp, EnvelopeId, bool)> + '_ {
+        self.by_time.compared(from, to).map(move |((time, id), lives)| (time, id, lives >= alive))
     }
 
     /// The newest ids of kept messages that were accepted, newest first.
     pub(super) fn newest_kept(&self, count: usize) -> impl Iterator<Item = EnvelopeId> + '_ {
         let all = self.messages(Timestamp::default(), Timestamp::MAX, Timestamp::default());
-        all.rev().map(|(_, id)| id).filter(|id| self.accepted(id)).take(count)
+        all.rev().map(|(_, id, _)| id).filter(|id| self.accepted(id)).take(count)
     }
 
     fn forget(&mut self, id: &EnvelopeId) {
@@ -352,7 +346,10 @@ mod tests {
         let slot = Open::new(network, NodeId::from_bytes([1; 32])).publish(&draft).unwrap();
         index.claim(&slot, KEEP);
         index.judge(&made[0].id(), Judgement::Refused);
-        let named = |from, to, alive| index.messages(from, to, alive).map(|(_, id)| id).collect::<Vec<_>>();
+        let named = |from, to, alive| {
+            let all = index.messages(from, to, alive).filter(|(_, _, lives)| *lives);
+            all.map(|(_, id, _)| id).collect::<Vec<_>>()
+        };
         assert_eq!(named(at(0), at(9), at(0)), [made[0].id(), made[2].id(), made[3].id()]);
         assert_eq!(named(at(1), at(4), at(0)), [made[0].id(), made[2].id()]);
         assert_eq!(named(at(0), at(9), at(602)), [made[2].id()], "it lives 600 s, the first one a second too short");

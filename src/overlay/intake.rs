@@ -156,8 +156,12 @@ impl Core {
         if vouched && !self.belongs_in_peers(now, &copy) {
             return self.drop_offer(Reason::BadFrame);
         }
-        self.asking.arrived(&id, link);
-        let is_fetched = self.repair.fetch.arrived(&id, link, copy.envelope.size());
+        let size = copy.envelope.size();
+        let is_answer = self.asking.arrived(&id, link);
+        let is_fetched = self.repair.fetch.arrived(&id, link, size);
+        if !(vouched || is_answer || is_fetched) {
+            self.charge_link(now, link, 1, size);
+        }
         if let Err(reason) = self.wanted(now, &copy.envelope) {
             if is_fetched && reason != Reason::Duplicate {
                 self.repair.fetch.declined(now.instant, &id);
@@ -252,17 +256,21 @@ impl Core {
     fn claim(&mut self, now: Now, ticket: &Ticket, envelope: Verified<Envelope>, content: Content) -> Option<Claimed> {
         let copies = self.tickets.succeeded(ticket);
         let Finished { asked, announcers } = self.asking.finished(now.instant, &envelope.id());
+        let repaired = self.repair.fetch.finished(now.instant, &envelope.id());
+        let by_itself = asked.is_none() && repaired.is_none() && !ticket.vouched;
         for copy in &copies {
             self.counts.count(Reason::Duplicate);
-            if asked.is_none() && !copy.vouched {
+            if by_itself && !copy.vouched {
                 self.came_again(now, copy.link);
             }
         }
-        let repaired = self.repair.fetch.finished(now.instant, &envelope.id());
-        match asked {
-            None if !ticket.vouched && repaired.is_none() => self.came_first(now, ticket.link),
-            Some(AskedFor::News) => self.came_when_asked(now, ticket.link),
-            _ => {}
+        if by_itself {
+            self.came_first(now, ticket.link);
+        } else {
+            self.tree.late.insert(&envelope.id());
+        }
+        if asked == Some(AskedFor::News) {
+            self.came_when_asked(now, ticket.link);
         }
         let vouched = ticket.vouched || copies.iter().any(|copy| copy.vouched);
         if let Err(reason) = self.index.has_room_for(&envelope.sender()) {
@@ -311,7 +319,7 @@ impl Core {
             let id = envelope.id();
             self.index.judge(&id, Judgement::Accepted);
             self.apply(now, &envelope, content, vouched);
-            self.holders.add(&envelope, self.own, &holders, asked.is_some());
+            self.holders.add(&envelope, self.own, &holders);
             self.learnt_of(envelope.time());
             if let Some(link) = repaired {
                 if self.repaired(now, link, &envelope) {
@@ -368,7 +376,7 @@ impl Core {
         self.index.judge(&envelope.id(), Judgement::Accepted);
         let content = Content::of(&envelope);
         self.apply(now, &envelope, content, false);
-        self.holders.add(&envelope, self.own, &[], false);
+        self.holders.add(&envelope, self.own, &[]);
         self.learnt_of(envelope.time());
         self.relay(now, &envelope, &[])
     }
@@ -422,11 +430,11 @@ impl Core {
 
     /// A neighbour brought what is known here: it has it.
     fn has_it(&mut self, now: Now, id: &EnvelopeId, link: LinkId, vouched: bool) {
-        match self.holders.was_asked_for(id) {
-            Some(false) if !vouched => self.came_again(now, link),
+        if !vouched && !self.tree.late.contains(id) {
+            self.came_again(now, link);
+        } else if !vouched && self.is_eager(link) {
             // The tree was late with it. That it comes twice is the asking's doing, and shows no circle.
-            Some(true) if !vouched && self.is_eager(link) => self.asking.was_hasty(now.instant),
-            _ => {}
+            self.asking.was_hasty(now.instant);
         }
         self.tree.untold.is_known_to(id, link);
         self.holders.note(id, link, Held::Announced);

@@ -228,7 +228,8 @@ impl Core {
         self.lasting_links() >= self.settings.target_links
     }
 
-    /// One of the genesis nodes that may be tried now, at random.
+    /// One of the genesis nodes that may be tried now: at random one of those that were never linked with, else the one that was
+    /// longest ago. So none can keep this node for itself by staying away from the others.
     pub(super) fn choose_genesis(&mut self, now: Now, wanted: impl Fn(&Genesis) -> bool) -> Option<usize> {
         let linked = |id: Option<NodeId>| id.is_some_and(|id| self.links.values().any(|link| link.peer == id));
         let dialled = |place| self.dials.values().any(|target| *target == Target::Genesis(place));
@@ -236,7 +237,11 @@ impl Core {
             let free = !dialled(*place) && !linked(genesis.id);
             free && genesis.not_before <= now.instant && wanted(genesis)
         });
-        ready.map(|(place, _)| place).collect::<Vec<_>>().choose(&mut self.rng).copied()
+        let ready: Vec<(Option<Instant>, usize)> = ready.map(|(place, genesis)| (genesis.linked, place)).collect();
+        let longest_ago = ready.iter().map(|(linked, _)| *linked).min()?;
+        let ready: Vec<usize> =
+            ready.into_iter().filter(|(linked, _)| *linked == longest_ago).map(|(_, place)| place).collect();
+        ready.choose(&mut self.rng).copied()
     }
 
     pub(super) fn schedule_check_in(&mut self, now: Now) {

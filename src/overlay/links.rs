@@ -13,6 +13,7 @@ use super::bucket::TokenBucket;
 use super::core::Timer;
 use super::holders::Equal;
 use super::output::{CoreEvent, DialId, Direction, LinkId, Output, Target};
+use super::pace::Pace;
 use super::ranges::{Range, is_countable};
 use super::standing::Offence;
 use super::tree::{Edge, Push};
@@ -104,6 +105,7 @@ pub(super) struct Link {
     pub(super) equal: Equal,
     pub(super) ping: Option<(u64, Instant)>,
     pub(super) round_trip: Option<Duration>,
+    pub(super) pace: Pace,
     pub(super) pongs: TokenBucket,
     pub(super) peers_answers: TokenBucket,
 }
@@ -224,7 +226,7 @@ impl Core {
         if let Some(Target::Genesis(place)) = target
             && let Some(genesis) = self.genesis.get_mut(place)
         {
-            (genesis.id, genesis.failures) = (Some(peer), 0);
+            (genesis.id, genesis.failures, genesis.linked) = (Some(peer), 0, Some(now.instant));
         }
         if direction == Direction::Outbound {
             self.addresses.learn(peer, remote, Trust::Proven, now.instant);
@@ -259,6 +261,7 @@ impl Core {
             equal: Equal::default(),
             ping: None,
             round_trip: None,
+            pace: Pace::default(),
             pongs: TokenBucket::new(PONG_BURST, PONG_EVERY, now.instant),
             peers_answers: TokenBucket::new(PEERS_BURST, self.settings.ask_every, now.instant),
         };
@@ -401,6 +404,7 @@ impl Core {
     /// [`Core::peers_answered`]) and requests.
     pub fn frame(&mut self, now: Now, from: LinkId, frame: Frame) {
         self.heard(now, from);
+        self.charge_link(now, from, 1, frame.encoded_len());
         match frame {
             Frame::Ping(nonce) => self.pong(now, from, nonce),
             Frame::Pong(nonce) => self.ponged(now, from, u64::from_be_bytes(nonce)),

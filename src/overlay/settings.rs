@@ -64,6 +64,9 @@ pub struct Settings {
     /// Whether one sender may have 50 envelopes and 1 MiB a second flooded, 1,000 and 8 MiB at once, and no more. Others
     /// fetch the rest later. Say no where applications send as much as they can.
     pub limit_senders: bool,
+    /// Whether one link may bring 8,000 frames and 8 MiB a second unasked, 16,000 and 16 MiB at once, before it is read more
+    /// slowly. Say no where neighbours are trusted to send as much as they can.
+    pub limit_links: bool,
     /// The shortest time between two dials of addresses that nobody vouched for.
     pub hint_every: Duration,
     /// The first pause before an address is tried again; doubles with every failure.
@@ -111,6 +114,7 @@ impl Settings {
             inbound_per_address: 4,
             limit_ranges: false,
             limit_senders: false,
+            limit_links: false,
             hint_every: Duration::ZERO,
             retry_first: Duration::from_millis(200),
             retry_most: Duration::from_secs(5),
@@ -132,6 +136,7 @@ impl Settings {
         Settings {
             inbound_links: 32,
             limit_senders: true,
+            limit_links: true,
             hint_every: Duration::from_secs(1),
             retry_first: Duration::from_secs(1),
             retry_most: Duration::from_secs(30),

@@ -17,6 +17,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::seq::IteratorRandom;
 
+use crate::envelope::EnvelopeId;
 use crate::wire::Frame;
 
 use super::bucket::TokenBucket;
@@ -47,6 +48,9 @@ const TRY_EVERY: Duration = Duration::from_secs(600);
 /// Asked-for envelopes that are passed on like others: so many at once, then one in so long. More is repair in bulk.
 const ASKED_BURST: u32 = 256;
 const ASKED_EVERY: Duration = Duration::from_millis(10);
+
+/// So many ids of what was asked for are remembered at least, and at most twice as many.
+const LATE: usize = 2048;
 
 /// What goes over a link unasked, in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -115,8 +119,35 @@ pub(super) struct Tree {
     pub(super) lost: bool,
     /// How much of what was asked for is passed on like what came by itself.
     pub(super) asked: TokenBucket,
+    /// What came otherwise than by itself. A copy of it shows no circle.
+    pub(super) late: Late,
     pub(super) untold: Untold,
     pub(super) moments: Moments,
+}
+
+/// The newest ids of envelopes that came otherwise than by themselves. By their first 8 bytes: who makes two that agree in
+/// them gets a duplicate less counted.
+#[derive(Debug, Default)]
+pub(super) struct Late {
+    newer: BTreeSet<u64>,
+    older: BTreeSet<u64>,
+}
+
+impl Late {
+    pub(super) fn insert(&mut self, id: &EnvelopeId) {
+        if self.newer.len() >= LATE {
+            self.older = std::mem::take(&mut self.newer);
+        }
+        self.newer.insert(short(id));
+    }
+
+    pub(super) fn contains(&self, id: &EnvelopeId) -> bool {
+        self.newer.contains(&short(id)) || self.older.contains(&short(id))
+    }
+}
+
+fn short(id: &EnvelopeId) -> u64 {
+    id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// Envelopes that had to be asked for, and those that came by themselves meanwhile.
@@ -136,6 +167,7 @@ impl Tree {
             missed: None,
             lost: false,
             asked: TokenBucket::new(ASKED_BURST, ASKED_EVERY, now),
+            late: Late::default(),
             untold: Untold::default(),
             moments: Moments::default(),
         }

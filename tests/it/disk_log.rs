@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sealnet::envelope::Timestamp;
-use sealnet::identity::{NodeAddress, Overwrite};
+use sealnet::envelope::{Draft, Lifetime, Scheme, Signed, Timestamp};
+use sealnet::identity::{NetworkHash, NodeAddress, Overwrite};
 use sealnet::log::Cursor;
 use sealnet::node::{Builder, Clock, Item, PublishError, Secure, SecureNode, StartError, Subscription};
 use sealnet::overlay::{Reason, Settings};
+use sealnet::wire::Frame;
 
+use crate::peer::Peer;
 use crate::program::Running;
 use crate::support::{identity, joined, next_text, node, until, within};
 
@@ -98,6 +101,34 @@ async fn a_node_that_comes_back_gets_what_it_missed_and_nothing_twice() {
     assert_eq!(kept.status().log.envelopes, 111);
     assert_eq!(kept.status().reasons.get(Reason::BadSignature), 0);
     for node in [kept, other] {
+        node.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_heard_before_a_restart_is_not_heard_again_when_it_is_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let author = Signed::new(NetworkHash::secure(&"test".parse().unwrap()), Arc::new(identity(5)));
+    let messages: Vec<_> = [Lifetime::hours(1), Lifetime::LIVE_ONLY]
+        .map(|lifetime| {
+            let (title, message) = ("t".parse().unwrap(), "once".into());
+            author.publish(&Draft { title, message, time: Timestamp::now(), lifetime }).unwrap()
+        })
+        .into();
+    for life in 0..3 {
+        let node = builder(1, folder.path(), &[]).start().await.unwrap();
+        let mut live = node.subscribe("t").unwrap();
+        let replayer = Peer::connect(&node, identity(10 + life)).await.unwrap();
+        for message in &messages {
+            replayer.send(Frame::Broadcast(message.as_bytes().clone()));
+        }
+        if life == 0 {
+            assert_eq!(texts(&mut live, 2).await, ["once", "once"]);
+        } else {
+            until("both are judged", &[&*node], || node.status().reasons.get(Reason::Duplicate) == 2).await;
+        }
+        node.broadcast("t", "end").await.unwrap();
+        assert_eq!(next_text(&mut live).await, "end");
         node.stop().await;
     }
 }

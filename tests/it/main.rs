@@ -15,6 +15,8 @@ mod errors;
 mod hostile;
 mod joining;
 mod keys;
+#[cfg(feature = "disk")]
+mod kv;
 mod link;
 mod noise_handshake;
 mod noise_snow;

@@ -1,9 +1,9 @@
 //! A network of real processes with real configuration files, whose first node is killed.
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sealnet::identity::{Identity, Overwrite};
 
@@ -35,6 +35,11 @@ impl Network {
 
     /// Starts node `n`, which knows the nodes `genesis`, and waits until it has joined.
     fn start(&self, n: usize, genesis: &[usize]) -> Running {
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_sealnet")), n, genesis)
+    }
+
+    /// The same by a command that runs the program.
+    fn start_by(&self, mut command: Command, n: usize, genesis: &[usize]) -> Running {
         let entry =
             |n: &usize| format!("{{ address = \"127.0.0.1:{}\", id_file = \"../keys/{n}.id\" }}", self.ports[*n]);
         let genesis: Vec<_> = genesis.iter().map(entry).collect();
@@ -46,7 +51,6 @@ impl Network {
         );
         let file = format!("config/{n}.toml");
         std::fs::write(self.path().join(&file), config).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sealnet"));
         let mut running = Running::start(command.args(["run", "--config", &file]).current_dir(self.path()));
         running.prints("joined");
         running
@@ -98,6 +102,31 @@ fn five_processes_go_on_without_their_genesis_and_take_it_back() {
     for node in nodes {
         assert!(node.stops().success());
     }
+}
+
+#[test]
+fn a_node_without_file_descriptors_goes_on_and_lets_others_in_when_there_are_some_again() {
+    let network = Network::new(2);
+    let log = network.path().join("log");
+    let mut command = Command::new("sh");
+    // Some more than it needs for itself.
+    command.args(["-c", "ulimit -n 40; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sealnet")]);
+    command.stderr(std::fs::File::create(&log).unwrap());
+    let mut first = network.start_by(command, 0, &[]);
+    let address = ("127.0.0.1", network.ports[0]);
+    let held: Vec<_> = (0..100).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let begun = Instant::now();
+    while !std::fs::read_to_string(&log).unwrap().contains("no connection could be taken") {
+        assert!(begun.elapsed() < PATIENCE, "it never ran out of file descriptors");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    first.types("still here");
+    first.prints("still here");
+    drop(held);
+    let mut second = network.start(1, &[0]);
+    second.types("hello from the second");
+    first.prints("hello from the second");
+    assert!(first.stops().success() && second.stops().success());
 }
 
 #[test]

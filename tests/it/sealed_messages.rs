@@ -7,7 +7,9 @@ use std::time::Duration;
 use sealnet::app::{Application, Context};
 use sealnet::envelope::{Lifetime, Timestamp};
 use sealnet::identity::NodeAddress;
-use sealnet::node::{Broadcast, Builder, Clock, Item, Node, SealToError, Secure, SecureNode, Subscription};
+use sealnet::node::{
+    Broadcast, Builder, Clock, Item, Node, RequestError, SealToError, Secure, SecureNode, Sent, Subscription,
+};
 use sealnet::overlay::Settings;
 use sealnet::sealed::{Grant, OpenError, is_sealed};
 
@@ -74,6 +76,28 @@ async fn a_member_that_is_away_reads_what_was_sealed_to_it_and_nobody_else_does(
     let received = next(&mut at_bob).await;
     assert_eq!(received.sender(), alice.id());
     assert_eq!(bob.open(&received).unwrap().text(), Some("while you were away"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_message_to_a_member_that_is_away_is_sealed_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let [alice, bob, carol] = three(folder.path()).await;
+    let (mut at_carol, listening) = (carol.subscribe("notes").unwrap(), bob.events());
+    assert_eq!(alice.send_to(&bob.id(), "notes", "you are there").await, Ok(Sent::Directly));
+    bob.stop().await;
+    let name = bob.id();
+    drop((bob, listening));
+    let sent = alice.send_to(&name, "notes", "you are away").await.unwrap();
+    let Sent::Sealed(receipt) = sent else { panic!("{sent:?}") };
+    let carried = next(&mut at_carol).await;
+    assert_eq!(carried.id(), receipt.id);
+    assert_eq!(carol.open(&carried), Err(OpenError::NotForYou { readers: 2 }));
+    let bob = node(folder.path(), 2, Some(&carol.address().unwrap())).await;
+    let mut at_bob = bob.subscribe("notes").unwrap().from_start();
+    assert_eq!(bob.open(&next(&mut at_bob).await).unwrap().text(), Some("you are away"));
+    // Whom nobody knows can be neither dialled nor sealed to.
+    let nobody = identity(99).id();
+    assert!(matches!(alice.send_to(&nobody, "notes", "x").await, Err(RequestError::NotLinked(id)) if id == nobody));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -30,6 +30,8 @@ pub enum KeyFileProblem {
     SymbolicLink,
     /// A folder, device, socket or pipe.
     NotAFile,
+    /// A folder that another program holds: a running node its own one, for instance.
+    HeldFolder,
     /// Longer than any key.
     TooLong {
         /// The longest that would have been read, in bytes.
@@ -126,6 +128,10 @@ impl fmt::Display for KeyFileError {
                  `readlink -f {path}`"
             ),
             KeyFileProblem::NotAFile => write!(f, "{path} is no regular file; give the path of a key file"),
+            KeyFileProblem::HeldFolder => write!(
+                f,
+                "the folder {path} is held by another program, a running node perhaps; stop it, or write the key elsewhere"
+            ),
             KeyFileProblem::TooLong { limit } => {
                 write!(f, "{path} is longer than {limit} bytes, so it is no key file; check the path")
             }

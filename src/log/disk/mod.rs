@@ -190,11 +190,11 @@ impl Log for DiskLog {
 
     fn read(&self, cursor: Cursor, limit: usize) -> Result<Page, CursorError> {
         let after = cursor.within(self.inner.instance)?.get();
-        let mut found: Vec<(u64, EnvelopeId, Option<Verified<Envelope>>)> = Vec::new();
+        let mut found: Vec<(u64, EnvelopeId, bool, Option<Verified<Envelope>>)> = Vec::new();
         let end = {
             let shelf = self.inner.lock();
             for (position, held) in shelf.holdings.after(after).take(limit) {
-                found.push((position, held.id, held.content.envelope().cloned()));
+                found.push((position, held.id, held.is_late, held.content.envelope().cloned()));
             }
             // A full page ends with its last entry, any other at the end of the log.
             match found.last() {
@@ -205,7 +205,7 @@ impl Log for DiskLog {
         let on_disk: Vec<_> = found
             .iter()
             .filter(|(.., envelope)| envelope.is_none())
-            .map(|(position, id, _)| (*position, *id))
+            .map(|(position, id, ..)| (*position, *id))
             .collect();
         if !on_disk.is_empty() {
             // While the database is being opened anew there is nothing to read, and nothing is missed either.
@@ -219,8 +219,8 @@ impl Log for DiskLog {
         }
         let entries: Vec<Entry> = found
             .into_iter()
-            .filter_map(|(position, _, envelope)| {
-                Some(Entry { position: Position::new(position), envelope: envelope? })
+            .filter_map(|(position, _, is_late, envelope)| {
+                Some(Entry { position: Position::new(position), envelope: envelope?, is_late })
             })
             .collect();
         let missed = (end - after).saturating_sub(entries.len() as u64);
@@ -256,6 +256,10 @@ impl Log for DiskLog {
                 read.ok()?.pop().flatten()
             }
         }
+    }
+
+    fn is_late(&self, position: Position) -> bool {
+        self.inner.lock().holdings.get(position.get()).is_some_and(|held| held.is_late)
     }
 
     fn start(&self) -> Cursor {

@@ -115,7 +115,11 @@ impl Shelf {
         if row.is_held && !envelope.lifetime.is_live_only() {
             let size = usize::try_from(row.size).unwrap_or(usize::MAX);
             let (id, sender, time) = (envelope.id, envelope.sender, envelope.time);
-            self.holdings.put_back(position, Held { id, sender, time, expires, size, content: Content::OnDisk });
+            self.holdings.put_back(
+                position,
+                Held { id, sender, time, expires, size, content: Content::OnDisk, is_late: false },
+                now,
+            );
         }
         true
     }
@@ -197,7 +201,7 @@ impl Shelf {
         let held = Held::new(envelope, self.settings.keep, since, content(Box::new(envelope.clone())));
         let (time, size) = (held.time, held.size);
         let dies = dies(time, expires(time, envelope.lifetime(), self.settings.keep));
-        let position = self.holdings.push(held);
+        let position = self.holdings.push(held, since);
         self.note_row(position, time, dies);
         if !is_live_only {
             self.recent.push_back((position, size));

@@ -99,6 +99,24 @@ fn what_was_appended_is_there_after_a_restart_under_the_same_cursor() {
 }
 
 #[test]
+fn what_was_late_is_late_after_a_restart_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let late = |log: &DiskLog| {
+        let page = log.read(log.start(), 9).unwrap();
+        page.entries.iter().map(|entry| entry.is_late).collect::<Vec<_>>()
+    };
+    let (log, _) = open_at(folder.path(), 9);
+    for (sender, second) in [(1, 5), (2, 1), (1, 3), (1, 6)] {
+        log.append(&envelope(sender, second, 600, 10), at(9)).unwrap();
+    }
+    committed(&log, 4);
+    assert_eq!(late(&log), [false, false, true, false]);
+    log.close();
+    drop(log);
+    assert_eq!(late(&open_at(folder.path(), 10).0), [false, false, true, false]);
+}
+
+#[test]
 fn readers_see_only_what_is_committed_and_are_told_of_it() {
     let folder = tempfile::tempdir().unwrap();
     let (log, _) = open_at(folder.path(), 0);

@@ -9,6 +9,7 @@ use crate::envelope::Title;
 use crate::identity::NodeId;
 use crate::wire::RequestKind;
 
+use super::super::publish::Receipt;
 use super::asking::Call;
 use super::dial::ask;
 use super::request::within;
@@ -29,11 +30,14 @@ pub struct DirectMessage {
 }
 
 /// Which way a message to a single node took.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sent {
     /// Over a link with that node, which has acknowledged it.
     Directly,
+    /// In a broadcast that was sealed to that node, because it could not be dialled: it reads it when it is there again, as
+    /// long as the message is kept.
+    Sealed(Receipt),
 }
 
 /// Sends a message to a node, over a link that is opened if there is none.

@@ -10,9 +10,8 @@ use crate::wire::{
 use super::super::output::LinkId;
 use super::super::standing::Offence;
 use super::super::{Core, Now, Reason, TIME_TOLERANCE};
-use super::items::Window;
+use super::items::{PART, Window};
 use super::opener::{Next, Session};
-use super::responder::PART;
 
 /// Ids of a window that this node compares at a time: with so many, Negentropy's divisions by 16 end in short lists of
 /// the responder's alone, and the digest takes less than a millisecond.
@@ -51,14 +50,15 @@ impl Core {
         let alive = time(alive).plus(TIME_TOLERANCE);
         match set {
             ReconcileSet::Messages => {
-                Window::newest(|from, to| self.index.messages(time(from), time(to), alive), stretch, most, PART)
+                Window::newest(|from, to| self.index.messages(time(from), time(to), alive), stretch, most)
             }
             ReconcileSet::Members => {
                 let mut slots: Vec<_> = self.members.slots(alive).chain(self.records.slots(alive)).collect();
                 slots.sort_unstable();
                 let begin = |micros| slots.partition_point(|(at, _)| *at < time(micros));
-                let between = |from, to| slots.get(begin(from)..begin(to)).unwrap_or_default().iter().copied();
-                Window::newest(between, stretch, most, PART)
+                let compared = |(time, id): &(Timestamp, EnvelopeId)| (*time, *id, true);
+                let between = |from, to| slots.get(begin(from)..begin(to)).unwrap_or_default().iter().map(compared);
+                Window::newest(between, stretch, most)
             }
         }
     }

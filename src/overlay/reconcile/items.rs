@@ -7,6 +7,11 @@ use sha2::{Digest, Sha256};
 
 use crate::envelope::{EnvelopeId, Timestamp};
 
+/// The most ids of one window.
+pub(super) const PART: usize = 32_768;
+/// Ids that are passed over for one window.
+const PASSED: usize = 2 * PART;
+
 /// Ids with their times, in the order of (time, id), each once.
 #[derive(Debug, Default)]
 pub(super) struct Items(Vec<Item>);
@@ -24,26 +29,37 @@ pub(super) struct Window {
 impl Window {
     /// The newest ids of the stretch from `from` to before `to`, at most `most`: as much of the stretch, from its end
     /// backwards, as holds no more. A microsecond is never divided, since a window has no finer ends; one that holds more
-    /// than `in_one` ids is compared by the lowest of them.
+    /// than fit is compared by the lowest [`PART`] of its ids.
     ///
-    /// `range` gives the ids between two times, oldest first.
-    pub(super) fn newest<I>(range: impl Fn(u64, u64) -> I, (from, to): (u64, u64), most: usize, in_one: usize) -> Self
+    /// `range` gives the ids between two times, oldest first, with whether they are compared; of those that are not, it
+    /// passes over a bounded number, and the stretch ends there.
+    pub(super) fn newest<I>(range: impl Fn(u64, u64) -> I, (from, to): (u64, u64), most: usize) -> Self
     where
-        I: DoubleEndedIterator<Item = (Timestamp, EnvelopeId)>,
+        I: DoubleEndedIterator<Item = (Timestamp, EnvelopeId, bool)>,
     {
-        let mut items: Vec<Item> = range(from, to).rev().take(most + 1).map(item).collect();
-        let mut begin = from;
-        if let Some(cut) = items.get(most).map(|item| item.timestamp) {
-            items.retain(|item| item.timestamp > cut);
-            begin = cut + 1;
-            if items.is_empty() {
-                begin = cut;
-                items = range(cut, begin + 1).take(in_one).map(item).collect();
-                return Window { items: Items(items), from: begin, to };
+        let mut items = Vec::new();
+        let mut cut = None;
+        for (n, (time, id, is_compared)) in range(from, to).rev().enumerate() {
+            if is_compared {
+                items.push(item(time, id));
+            }
+            if items.len() > most || n >= PASSED {
+                cut = Some(time.as_micros());
+                break;
             }
         }
+        let Some(cut) = cut else {
+            items.reverse();
+            return Window { items: Items(items), from, to };
+        };
+        let is_one_too_full = items.len() > most;
+        items.retain(|item| item.timestamp > cut);
         items.reverse();
-        Window { items: Items(items), from: begin, to }
+        if !items.is_empty() || (cut + 1 < to && !is_one_too_full) {
+            return Window { items: Items(items), from: cut + 1, to };
+        }
+        let lowest = range(cut, cut + 1).take(PASSED).filter(|(_, _, is_compared)| *is_compared).take(PART);
+        Window { items: Items(lowest.map(|(time, id, _)| item(time, id)).collect()), from: cut, to }
     }
 
     /// Leaves only what lies from `from` to before `to`.
@@ -115,7 +131,7 @@ fn digest(ids: Vec<&[u8; 32]>) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn item((time, id): (Timestamp, EnvelopeId)) -> Item {
+fn item(time: Timestamp, id: EnvelopeId) -> Item {
     Item::with_timestamp_and_id(time.as_micros(), Id::from_byte_array(*id.as_bytes()))
 }
 
@@ -155,25 +171,23 @@ mod tests {
 
     use super::*;
 
-    type Set = BTreeSet<(Timestamp, EnvelopeId)>;
-
-    /// Times in microseconds, each with as many ids as it is named.
-    fn set(times: &[u64]) -> Set {
-        let at =
-            |(n, time): (usize, &u64)| (Timestamp::from_micros(*time).unwrap(), EnvelopeId::from_bytes([n as u8; 32]));
+    /// Times in microseconds, each with as many ids as it is named; those from 1,000 on are not compared.
+    fn set(times: &[u64]) -> BTreeSet<(Timestamp, EnvelopeId, bool)> {
+        let at = |(n, time): (usize, &u64)| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&n.to_be_bytes());
+            (Timestamp::from_micros(*time % 1_000).unwrap(), EnvelopeId::from_bytes(id), *time < 1_000)
+        };
         times.iter().enumerate().map(at).collect()
-    }
-
-    fn range(set: &Set) -> impl Fn(u64, u64) -> std::vec::IntoIter<(Timestamp, EnvelopeId)> + '_ {
-        |from, to| {
-            let between = set.iter().filter(|(time, _)| (from..to).contains(&time.as_micros()));
-            between.copied().collect::<Vec<_>>().into_iter()
-        }
     }
 
     fn newest(times: &[u64], from: u64, to: u64, most: usize) -> (Vec<u64>, u64, u64) {
         let set = set(times);
-        let window = Window::newest(range(&set), (from, to), most, 3);
+        let range = |from, to| {
+            let between = set.iter().filter(move |(time, ..)| (from..to).contains(&time.as_micros()));
+            between.copied().collect::<Vec<_>>().into_iter()
+        };
+        let window = Window::newest(range, (from, to), most);
         let times = (0..window.items.len()).map(|place| window.items.time(place).unwrap()).collect();
         (times, window.from, window.to)
     }
@@ -186,8 +200,18 @@ mod tests {
         assert_eq!(newest(&times, 0, 100, 3), (vec![6, 6, 9], 6, 100), "the fourth newest is of another time");
         assert_eq!(newest(&times, 0, 100, 2), (vec![9], 7, 100), "only one of two would have had room");
         assert_eq!(newest(&times, 0, 5, 2), (vec![2, 2, 2], 2, 5), "more in one microsecond than have room");
-        assert_eq!(newest(&[7; 5], 0, 100, 2), (vec![7, 7, 7], 7, 100), "and there the lowest ids");
+        assert_eq!(newest(&[7; 40_000], 0, 100, 2), (vec![7; PART], 7, 100), "and there no more than a part holds");
         assert_eq!(newest(&[], 3, 4, 2), (vec![], 3, 4));
+    }
+
+    #[test]
+    fn what_is_not_compared_makes_windows_shorter_and_never_endless() {
+        let mut times = vec![1_005; PASSED + 1];
+        times.extend([3, 8]);
+        assert_eq!(newest(&times, 0, 100, 9), (vec![8], 6, 100), "the rest comes in the next window");
+        assert_eq!(newest(&times, 0, 8, 9), (vec![], 6, 8), "too many, in one microsecond");
+        assert_eq!(newest(&times, 0, 6, 9), (vec![], 5, 6), "which is a window of its own");
+        assert_eq!(newest(&times, 0, 5, 9), (vec![3], 0, 5));
     }
 
     #[test]

@@ -10,10 +10,8 @@ use crate::wire::{ReconcileAccept, ReconcileEnd, ReconcileOpen};
 use super::super::{Instant, LinkId};
 use super::budget::Budget;
 use super::engine;
-use super::items::Window;
+use super::items::{PART, Window};
 
-/// The most ids of one window.
-pub(super) const PART: usize = 32_768;
 /// How long a session lasts at most, and how long it waits for the opener.
 const SESSION: Duration = Duration::from_secs(60);
 const IDLE: Duration = Duration::from_secs(10);

@@ -181,6 +181,67 @@ fn a_hundred_inbound_links_from_one_range_leave_room_for_others() {
 }
 
 #[test]
+fn an_address_with_another_key_behind_it_is_dropped_and_nobody_is_blamed() {
+    let mut node = Alone::with(Settings::lan());
+    let link = node.linked(1);
+    let dials = |outputs: Vec<(u64, Output)>| -> Vec<(DialId, Target)> {
+        let dial = |output| match output {
+            Output::Dial { dial, target } => Some((dial, target)),
+            _ => None,
+        };
+        outputs.into_iter().filter_map(|(_, output)| dial(output)).collect()
+    };
+    node.take_in(link, &presence(9, 0, &[address(66)]));
+    let (dial, target) = dials(node.wait(2_000)).remove(0);
+    assert_eq!(target, Target::Member { id: id(9), address: address(66) });
+    node.core.dial_failed(node.now(), dial, Reason::WrongIdentity);
+    let mut outputs = Vec::new();
+    for _ in 0..1_000 {
+        outputs.extend(node.wait(3_000));
+        node.frame(link, Frame::Pong([0; 8]));
+    }
+    assert!(dials(outputs).is_empty(), "it was dialled again");
+    // Neither who lives there, nor whom it was looked for, nor who told of it.
+    for n in [66, 9, 1] {
+        assert_eq!(node.core.admit(node.now(), &id(n)), Ok(()));
+    }
+    assert_eq!(node.core.links().len(), 1);
+}
+
+#[test]
+fn a_hundred_thousand_records_leave_every_table_bounded() {
+    const CAPACITY: usize = 10_000;
+    let settings = Settings { index_capacity: CAPACITY, ..Settings::lan() };
+    let mut node = Alone::with(settings);
+    let link = node.linked(1);
+    let network = NetworkHash::secure(&"test".parse().unwrap());
+    let title: crate::envelope::Title = PRESENCE_TITLE.parse().unwrap();
+    let message = Presence { addresses: vec![address(7)], ..Presence::default() }.encode();
+    // Without signatures, which have nothing to do with it.
+    for n in 0..100_000_u32 {
+        let name = NodeId::from_bytes(std::array::from_fn(|at| if at < 4 { n.to_be_bytes()[at] } else { 1 }));
+        let scheme = crate::envelope::Open::new(network, name);
+        let draft = Draft {
+            title: title.clone(),
+            message: message.clone().into(),
+            time: wall(0),
+            lifetime: Lifetime::hours(1),
+        };
+        let record = scheme.publish(&draft).unwrap();
+        let offers = node.core.offer(node.now(), link, false, vec![(*record).clone()]);
+        let tickets = offers.into_iter().filter_map(Offer::into_ticket);
+        let judged = tickets.map(|(ticket, envelope)| Judged::by(&scheme, ticket, envelope)).collect();
+        let verdicts = node.core.verified(node.now(), judged);
+        node.core.accept(node.now(), verdicts.claimed);
+        node.core.take_outputs();
+    }
+    assert!(node.core.member_count() <= Settings::lan().member_capacity, "{}", node.core.member_count());
+    assert!(node.core.index_len() <= CAPACITY, "{}", node.core.index_len());
+    assert!(node.core.addresses.len() <= Settings::lan().member_capacity, "{}", node.core.addresses.len());
+    assert_eq!(node.core.links().len(), 1);
+}
+
+#[test]
 fn what_a_full_table_has_no_room_for_is_counted_and_relayed_all_the_same() {
     let mut node = Alone::with(Settings { member_capacity: 4, ..Settings::local() });
     let (link, _) = (node.linked(1), node.linked(2));

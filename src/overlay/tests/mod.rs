@@ -3,11 +3,12 @@
 mod asking;
 mod blame;
 mod budgets;
+mod eclipse;
 mod holders;
 mod links;
 mod members;
-
 mod on_demand;
+mod pace;
 mod reasons;
 mod records;
 mod tickets;

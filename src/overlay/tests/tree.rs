@@ -397,3 +397,21 @@ fn a_neighbour_that_changes_its_mind_ten_thousand_times_costs_nothing() {
         (0..10_000).map(|_| node.frame(links[0], Frame::Lazy).len() + node.frame(links[0], Frame::Eager).len()).sum();
     assert!(answers <= 5, "{answers} frames within no time");
 }
+
+#[test]
+fn presences_show_circles_as_well_as_anything_else() {
+    let mut node = Alone::new();
+    let links = settled(&mut node, 1..=5);
+    let mut changes = Vec::new();
+    for author in 100..120 {
+        let presence = presence(author, 0, &[]);
+        changes.extend(pushes(&node.brings(links[0], &presence)));
+        for link in &links[1..] {
+            assert_eq!(node.why(*link, &presence), Some(Reason::Duplicate));
+        }
+        changes.extend(pushes(&node.outputs()));
+        node.wait(100);
+    }
+    assert_eq!(changes.iter().filter(|(_, push)| *push == Push::Lazy).count(), 4);
+    assert_eq!(lazy(&node), links[1..]);
+}

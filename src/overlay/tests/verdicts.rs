@@ -105,3 +105,28 @@ fn hearing_ones_own_voice_raises_the_alarm_but_not_for_what_was_said_before_the_
     node.core.publish(node.now(), mine.clone());
     assert_eq!(node.why(link, &mine), Some(Reason::Duplicate));
 }
+
+#[test]
+fn a_clock_set_back_an_hour_after_a_purge_revives_nothing() {
+    const HOUR: u64 = 3_600_000;
+    let mut node = Alone::new();
+    let link = node.linked(1);
+    let short =
+        Draft { title: "t".parse().unwrap(), message: "once".into(), time: wall(0), lifetime: Lifetime::secs(300) };
+    let message = signer(9).publish(&short).unwrap();
+    let presence = presence(9, 0, &[]);
+    for envelope in [&message, &presence] {
+        node.take_in(link, envelope);
+    }
+    node.wait(2 * HOUR);
+    assert!(!node.core.has_accepted(&message.id()) && node.core.member_state(&id(9)).is_none(), "both are forgotten");
+    // The clock on the wall goes back to when they were live; the other one goes on.
+    let set_back = Now { wall: wall(1_000_000), ..node.now() };
+    let link = node.next_link + 1;
+    let opening = Opening { time: set_back.wall, ..node.opening(2, Direction::Inbound) };
+    node.core.link_opened(set_back, opening).unwrap();
+    for envelope in [message, presence] {
+        let offer = node.core.offer(set_back, LinkId(link), false, vec![(*envelope).clone()]).remove(0);
+        assert!(matches!(offer, Offer::Drop(Reason::Expired)), "{offer:?}");
+    }
+}

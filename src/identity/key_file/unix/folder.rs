@@ -1,15 +1,20 @@
 //! The folder that keys are written to, held open so that nobody can exchange it meanwhile.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirBuilder, File, Permissions};
+use std::fs::{DirBuilder, File, Permissions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::super::{KeyFileError, KeyFileProblem};
+
+/// So often, and after such pauses, is looked whether a folder is free.
+const LOOKS: u32 = 40;
+const LOOK: Duration = Duration::from_millis(50);
 
 /// A folder that nobody but its owner may write to; every name below is looked up in this very folder.
 pub(super) struct Folder {
@@ -19,12 +24,20 @@ pub(super) struct Folder {
 
 impl Folder {
     /// Opens the folder that `file` is to be in, and makes it (mode 0700) if it is missing. Waits until nobody else writes
-    /// there.
+    /// there, but not for a node, which holds its folder as long as it runs.
     pub(super) fn of(file: &Path) -> Result<Self, KeyFileError> {
         let folder = Self::shared(file)?;
         // Two programs that write here take turns, so that neither replaces what the other has just written. It is a
         // courtesy among our own: some network file systems know no locks on folders, and then there is none.
-        let _ = folder.file.lock();
+        for attempt in 0..LOOKS {
+            match folder.file.try_lock() {
+                Err(TryLockError::WouldBlock) if attempt + 1 < LOOKS => std::thread::sleep(LOOK),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(KeyFileError::new(&folder.path, KeyFileProblem::HeldFolder));
+                }
+                Ok(()) | Err(TryLockError::Error(_)) => break,
+            }
+        }
         Ok(folder)
     }
 
@@ -240,6 +253,17 @@ mod tests {
             let refused = judge(mode, owner, group, user);
             assert!(matches!(refused, Err(KeyFileProblem::FolderWritable { .. })), "{mode:o} {owner} {group} {user}");
         }
+    }
+
+    #[test]
+    fn a_folder_that_a_running_node_holds_is_refused_in_words_instead_of_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = File::open(folder.path()).unwrap();
+        held.lock().unwrap();
+        let refused = Folder::of(&folder.path().join("node.pem")).map(|_| ()).unwrap_err();
+        assert!(refused.to_string().contains("held by another program"), "{refused}");
+        drop(held);
+        assert!(Folder::of(&folder.path().join("node.pem")).is_ok());
     }
 
     #[test]
