@@ -29,6 +29,7 @@ pub(super) struct Holdings<C> {
     newcomers: Newcomers,
     bytes: usize,
     /// The latest time that an envelope of a former run shows: it came then or later.
+    #[cfg(feature = "disk")]
     arrived: Timestamp,
 }
 
@@ -113,6 +114,7 @@ impl<C> Holdings<C> {
             largest: BTreeSet::new(),
             newcomers: Newcomers::default(),
             bytes: 0,
+            #[cfg(feature = "disk")]
             arrived: Timestamp::default(),
         }
     }
