@@ -60,7 +60,7 @@ impl Outcome {
 /// A member and what it gives away.
 pub(crate) struct Member {
     pub(crate) node: SecureNode,
-    shelf: Shelf,
+    pub(crate) shelf: Shelf,
     pub(crate) folder: PathBuf,
 }
 
