@@ -106,7 +106,8 @@ async fn a_false_offer_is_seen_through_no_file_is_replaced_and_what_is_no_offer_
     assert!(path == dora.folder.join("holidays.tar") && fs::read(path).unwrap() == file);
     let mut there: Vec<_> = fs::read_dir(&dora.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     there.sort();
-    assert_eq!(there, ["holidays.tar", "key.pem"], "nothing of the lie is left");
+    there.retain(|name| !name.to_string_lossy().starts_with("key."));
+    assert_eq!(there, ["holidays.tar"], "nothing of the lie is left");
 
     fs::write(erin.folder.join("holidays.tar"), "Erin's own").unwrap();
     let outcome = within("Erin gets none", erin.get(hash).0).await.unwrap();
