@@ -12,6 +12,8 @@ mod devnet;
 #[cfg(feature = "disk")]
 mod disk_log;
 mod errors;
+#[cfg(unix)]
+mod file_drop;
 mod hostile;
 mod joining;
 mod keys;
