@@ -27,7 +27,7 @@ import known_answers
 from sealnet_client import Envelope, Frame, Goodbye, Identity, Member, Network, ProtocolError, accept, dial
 from sealnet_client.envelope import now
 from sealnet_client.link import RESPONDER, Handshake, Refused, frame, hello_body, initiate, preamble, proof, with_length
-from sealnet_client.member import NEIGHBOURS, PRESENCE, RANDOM_MEMBERS
+from sealnet_client.member import NEIGHBOURS, PRESENCE, RANDOM_MEMBERS, RECORD
 from sealnet_client.names import ENVELOPE, HANDSHAKE, L, add, decode, encode, is_good_key, multiply
 
 PROGRAM = ""
@@ -370,7 +370,8 @@ async def _(world):
     await gamma.says(r"said by the client")
     await gamma.says(r"said by genesis")
     served = {title for what, who, title in (e for e in client.history if e[0] == "served") if who == gamma.id}
-    assert served == {PRESENCE, "chat"}, served
+    # What members say to be sealed to (a record) is passed on like anything else.
+    assert {PRESENCE, "chat"} <= served <= {PRESENCE, "chat", RECORD}, served
     await gamma.asked("/members", r"^5 members")
     await gamma.asked(f"/ping {client.id.hex()[:12]}", r"answered after")
     gamma.type("/stop")

@@ -11,7 +11,7 @@ from . import link as links
 from .envelope import BadEnvelope, Envelope, LaterVersion, now
 from .link import Frame, Goodbye, ProtocolError, Refused
 
-PRESENCE, LEAVE = "sealnet/presence", "sealnet/leave"
+PRESENCE, LEAVE, RECORD = "sealnet/presence", "sealnet/leave", "sealnet/member"
 TARGET = 8
 PING_AFTER, DEAD_AFTER = 4, 10  # as in the preset `lan`
 PEERS_MAX = 73_728
