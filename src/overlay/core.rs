@@ -19,6 +19,7 @@ use super::join::Join;
 use super::links::Link;
 use super::members::Members;
 use super::output::{CoreEvent, DialId, LinkId, Output, Target};
+use super::past::FORMER_AHEAD;
 use super::reconcile::Repair;
 use super::records::Records;
 use super::remembered::RememberedPeers;
@@ -188,8 +189,8 @@ impl Core {
             announced: Presence::default(),
             announce_by: now.instant,
             next_dial: 0,
-            own_start: now.wall,
-            own_log_start: now.wall,
+            own_start: now.wall.plus(FORMER_AHEAD),
+            own_log_start: now.wall.plus(FORMER_AHEAD),
             last_time: Timestamp::default(),
             clock_seen: now.wall,
             outputs: Vec::new(),

@@ -1,5 +1,7 @@
 //! What a node brings from its former runs.
 
+use std::time::Duration;
+
 use crate::envelope::{EnvelopeId, Lifetime, Timestamp};
 use crate::identity::NodeId;
 
@@ -38,15 +40,23 @@ pub struct Seen {
     pub lifetime: Lifetime,
 }
 
+/// So far ahead of the clock may be what a node signed in a life of which it knows nothing any more: as far as a state file
+/// lets own times go (10 s), and some room for restarts. It is no sign of somebody else with the same key.
+pub(super) const FORMER_AHEAD: Duration = Duration::from_secs(11);
+
 impl Core {
     /// Goes on after former runs. Called before [`start`](Core::start).
     pub fn recall(&mut self, now: Now, past: &Past) {
         self.last_time = past.last_time;
         self.clock_seen = past.clock_seen.max(now.wall);
         // What it made before may be ahead of the clock.
-        self.own_start = now.wall.max(past.last_time);
-        let began = past.log.map_or(self.own_start, |log| log.began);
-        self.own_log_start = began;
+        self.own_start = if past.last_time == Timestamp::default() {
+            now.wall.plus(FORMER_AHEAD)
+        } else {
+            now.wall.max(past.last_time)
+        };
+        let began = past.log.map_or(now.wall.max(past.last_time), |log| log.began);
+        self.own_log_start = began.plus(FORMER_AHEAD);
         let floor = if self.settings.history {
             self.clock_seen.minus(self.settings.keep)
         } else {

@@ -123,8 +123,8 @@ async fn a_stale_message_costs_the_relay_that_brings_it_nothing() {
 async fn the_nodes_own_key_heard_elsewhere_raises_the_alarm() {
     let stage = Stage::open().await;
     let mut events = stage.node.events();
-    tokio::time::sleep(Duration::from_secs(10)).await;
-    let clone = said(stage.node.network_hash(), crate::stage::NODE, 10, Lifetime::default(), "I am you");
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    let clone = said(stage.node.network_hash(), crate::stage::NODE, 12, Lifetime::default(), "I am you");
     stage.peer(10).await.send(Frame::Broadcast(clone.as_bytes().clone()));
     let alarm = async {
         loop {
