@@ -1,7 +1,6 @@
 //! Starting a node.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,121 +10,29 @@ use tokio::net::TcpListener;
 
 use crate::envelope::{Open, Scheme, Signed, Title, TitleError};
 use crate::identity::{
-    Identity, NetworkHash, NetworkKey, NetworkName, NodeAddress, NodeId, RandomnessError, SelfTestError, self_test,
+    Identity, NetworkHash, NetworkKey, NetworkName, NodeAddress, NodeId, RandomnessError, self_test,
 };
 use crate::link::{Channel, NoiseChannel, PlainChannel};
-use crate::log::{Log, LogInstance, MemoryLog, State, StateError};
-use crate::overlay::{Core, MEMBERS, Now, Past, RememberedPeer, Settings, Setup, TIME_TOLERANCE};
-#[cfg(feature = "disk")]
-use crate::overlay::{PastLog, Seen};
+use crate::log::LogInstance;
+use crate::overlay::{Core, MEMBERS, Settings, Setup};
 #[cfg(feature = "sealed")]
 use crate::sealed::SealSecrets;
-use crate::wire::{Hello, HelloError};
+use crate::wire::Hello;
 
 use super::Events;
 use super::clock::{Clock, RunningClock};
 use super::handle::{Node, SecureNode};
 use super::link_task::{RECONCILE, TREE};
 use super::listener;
+use super::past_runs::{Folder, NewLog, go_on};
 use super::requests::{self, REQUESTS};
 #[cfg(feature = "sealed")]
 use super::seal_keys::{SealKeys, SealPlace};
 use super::shared::{Parts, Shared};
+use super::start_error::{LaunchError, StartError};
 
 /// What this program can do beyond the first version of the protocol; announced in HELLO.
 const FEATURES: [&str; 4] = [MEMBERS, RECONCILE, REQUESTS, TREE];
-
-/// Why a node did not start.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum StartError {
-    /// The listening address cannot be had.
-    #[error("cannot listen on {address}: {why}", why = explain_listen(.error))]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        error: io::Error,
-    },
-    /// This build judges signatures differently from the rest of the network.
-    #[error(transparent)]
-    SelfTest(#[from] SelfTestError),
-    /// The operating system gave no random bytes.
-    #[error(transparent)]
-    Randomness(#[from] RandomnessError),
-    /// The link layer could not be set up.
-    #[error("the secure channel cannot be set up: {0}")]
-    Channel(#[from] crate::noise::NoiseError),
-    /// The name of an application is no title.
-    #[error("an application cannot have this title: {0}")]
-    Application(#[from] TitleError),
-    /// An application did not start.
-    #[error(transparent)]
-    Launch(#[from] LaunchError),
-    /// What the node would say of itself does not fit into a HELLO.
-    #[error("this node's HELLO cannot be made: {0}; give it fewer applications, or shorter names")]
-    Hello(#[from] HelloError),
-    /// The log on disk cannot be used.
-    #[cfg(feature = "disk")]
-    #[error(transparent)]
-    Log(#[from] crate::log::OpenLogError),
-    /// The state file cannot be used.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The seal keys cannot be used.
-    #[cfg(feature = "sealed")]
-    #[error(transparent)]
-    SealKeys(#[from] crate::sealed::SealSecretsError),
-    /// There is no runtime.
-    #[error("a node needs a tokio runtime: start it from async code")]
-    NoRuntime,
-}
-
-fn explain_listen(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "the port is in use; stop the other program, or set another `listen` address".to_owned()
-        }
-        io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; set `listen` to one of its own, or to 0.0.0.0".to_owned()
-        }
-        io::ErrorKind::PermissionDenied => "not allowed; choose a port above 1023".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-/// Why an application did not start with its node.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LaunchError {
-    /// Two applications have the same titles.
-    #[error("the titles under `{0}` belong to another application of this node; give it a title of its own")]
-    TitleTaken(Title),
-    /// It cannot have this title.
-    #[error("an application cannot have the title `{title}`: {error}")]
-    Title {
-        /// The title.
-        title: String,
-        /// What is wrong with it.
-        error: TitleError,
-    },
-    /// It cannot begin where it wants to.
-    #[error("the application `{title}` cannot begin there: {error}")]
-    Cursor {
-        /// Its title.
-        title: Title,
-        /// Why not.
-        error: crate::log::CursorError,
-    },
-    /// There is no thread to be had for it.
-    #[error("the application `{title}` did not get a thread of its own: {why}")]
-    NoThread {
-        /// Its title.
-        title: Title,
-        /// What the system said.
-        why: String,
-    },
-}
 
 /// What is to be done once the node is there.
 #[derive(Default)]
@@ -192,15 +99,6 @@ pub struct Builder<Kind> {
     network: NetworkName,
     options: Options,
     marker: PhantomData<Kind>,
-}
-
-/// What a node keeps in a folder of its own.
-#[derive(Clone, Debug)]
-struct Folder {
-    path: PathBuf,
-    /// The log as well, not the state alone.
-    #[cfg_attr(not(feature = "disk"), expect(dead_code, reason = "there is no log on disk to choose"))]
-    has_log: bool,
 }
 
 #[derive(Debug)]
@@ -555,66 +453,6 @@ async fn start<T>(
         shared.tasks.spawn(shared.clone().publish_record(keep));
     }
     Ok((node, told))
-}
-
-/// What a log is to be if there is none yet.
-struct NewLog {
-    instance: LogInstance,
-    settings: crate::log::Settings,
-}
-
-impl NewLog {
-    fn in_memory(self, own: NodeId) -> Arc<dyn Log> {
-        Arc::new(MemoryLog::new(self.instance, own, self.settings))
-    }
-}
-
-type GoneOn = (Core, Arc<dyn Log>, Option<Arc<State>>);
-
-/// Goes on with what an earlier run left in the folder.
-fn go_on(
-    folder: &Folder,
-    new_log: NewLog,
-    mut core: Core,
-    scheme: &dyn Scheme,
-    is_secure: bool,
-    now: Now,
-) -> Result<GoneOn, StartError> {
-    let own = scheme.own_id();
-    let state = State::open(&folder.path, scheme.network(), is_secure.then_some(own))?;
-    let past = Past { last_time: state.last_time(), clock_seen: state.clock_seen(), log: None };
-    if past.clock_seen > now.wall.plus(TIME_TOLERANCE) {
-        tracing::warn!(
-            now = %now.wall, seen = %past.clock_seen,
-            "this machine's clock went back since this node ran last; what had run out by then is refused until it has \
-             caught up: set the clock right"
-        );
-    }
-    let peers = state.peers().into_iter().map(|(id, address)| RememberedPeer { id, address });
-    core.recall_peers(now, &peers.collect::<Vec<_>>());
-    let begin = now.wall.max(past.last_time);
-    #[cfg(feature = "disk")]
-    if folder.has_log {
-        let opening = crate::log::Opening {
-            version: scheme.version(),
-            network: *scheme.network(),
-            own,
-            settings: &new_log.settings,
-            now: now.wall.max(past.clock_seen),
-            begin,
-            instance: new_log.instance,
-        };
-        let log = crate::log::DiskLog::open(&folder.path, &opening, |row| {
-            core.remember(&Seen { id: row.id, sender: row.sender, time: row.time, lifetime: row.lifetime });
-        })?;
-        let kept = PastLog { began: log.created(), floor: log.floor() };
-        core.recall(now, &Past { log: Some(kept), ..past });
-        state.note(now.wall, Some(log.created()))?;
-        return Ok((core, Arc::new(log), Some(Arc::new(state))));
-    }
-    core.recall(now, &past);
-    state.note(now.wall, Some(begin))?;
-    Ok((core, new_log.in_memory(own), Some(Arc::new(state))))
 }
 
 fn names_itself(genesis: &NodeAddress, own: NodeId, listen: Option<SocketAddr>) -> bool {

@@ -16,6 +16,7 @@ mod link_data;
 mod link_task;
 mod listener;
 mod nicknames;
+mod past_runs;
 mod publish;
 mod reasons;
 mod requests;
@@ -25,11 +26,12 @@ mod seal_keys;
 #[cfg(feature = "sealed")]
 mod sealed;
 mod shared;
+mod start_error;
 mod subscription;
 
 pub use apps::{Attached, Held, LinkChange, STOPPING, StopSignal};
 pub use body::{Body, BodyError};
-pub use builder::{Builder, LaunchError, Plain, Secure, StartError};
+pub use builder::{Builder, Plain, Secure};
 pub use clock::Clock;
 pub use events::{Event, Events};
 pub use from_config::LoadError;
@@ -44,4 +46,5 @@ pub use requests::{
 pub use retry::{NOT_AGAIN_FOR, Say};
 #[cfg(feature = "sealed")]
 pub use sealed::{SealTo, SealToError};
+pub use start_error::{LaunchError, StartError};
 pub use subscription::{Broadcast, Item, Subscription};
