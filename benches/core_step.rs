@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
+use sealnet::access::Admission;
 use sealnet::envelope::{Draft, Envelope, Lifetime, Open, Scheme, Timestamp, Verified};
 use sealnet::identity::{NetworkHash, NodeId};
 use sealnet::log::{Cursor, Log, LogInstance, MemoryLog, Settings as LogSettings};
@@ -75,6 +76,7 @@ fn node(network: NetworkHash) -> Result<Node, Failure> {
         addresses: Vec::new(),
         features: Vec::new(),
         apps: BTreeMap::new(),
+        admission: Admission::Open,
         seed: [1; 32],
     };
     let mut core = Core::new(setup, now);
@@ -92,6 +94,9 @@ fn node(network: NetworkHash) -> Result<Node, Failure> {
             renew: false,
             reconcile: false,
             tree: false,
+            members: false,
+            certificate: None,
+            epoch: None,
         };
         core.link_opened(now, opening).map_err(|refused| format!("{refused:?}"))?;
     }

@@ -118,7 +118,7 @@ impl Check {
                 max_size: log.max_bytes,
                 history: overlay.history,
             },
-            access: config.access().mode,
+            access: config.access().mode(),
         })
     }
 }

@@ -138,12 +138,12 @@ impl Config {
     }
 
     /// The same without security: the plain network of the same name, where nothing is encrypted, signed or proven. Key
-    /// files are no longer named, and genesis entries no longer say which key must answer. Nodes of the two networks never
-    /// link.
+    /// files are no longer named, genesis entries no longer say which key must answer, and everybody is admitted. Nodes of the
+    /// two networks never link.
     #[must_use]
     pub fn to_plain(&self) -> Self {
         let genesis = self.genesis.iter().map(NodeAddress::without_id).collect();
-        Config { security: Security::Plain, genesis, ..self.clone() }
+        Config { security: Security::Plain, genesis, access: access::Settings::Open, ..self.clone() }
     }
 
     /// The file of the node's identity; `None` on a plain network.

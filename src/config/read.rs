@@ -10,7 +10,8 @@ use super::error::ConfigProblem;
 use super::genesis;
 use super::table::{Fault, Section, Setting, Table};
 use super::{Config, Preset, Security};
-use crate::identity::NetworkName;
+use crate::access::Mode;
+use crate::identity::{NetworkName, NodeId, PublicKey};
 use crate::wire::fields::MAX_ADDRESSES;
 use crate::{access, log, overlay};
 
@@ -58,7 +59,8 @@ pub(super) fn config(text: &str, base: &Path) -> Result<Config, Fault> {
     let log = log(&log_settings, &mut overlay)?;
     let folder = log_settings.get("folder").map(|folder| folder.path(base)).transpose()?;
     let log_in_memory = log_settings.flag("in_memory", false)?;
-    let access = access(&access_settings)?;
+    let access = access(&access_settings, base, is_plain)?;
+    strangers(&top, &access_settings, &security, &access, listen.iter().chain(&advertise).copied())?;
     Ok(Config {
         path: None,
         network,
@@ -236,14 +238,92 @@ fn log(section: &Table<'_>, overlay: &mut overlay::Settings) -> Result<log::Sett
     Ok(log)
 }
 
-fn access(section: &Table<'_>) -> Result<access::Settings, Fault> {
-    let Some(setting) = section.get("mode") else { return Ok(access::Settings::default()) };
-    match setting.text("\"open\"")? {
-        "open" => Ok(access::Settings::default()),
-        mode @ ("allow-list" | "certificate") => Err(setting.refuse(ConfigProblem::NotYet(format!(
-            "\"mode\" = \"{mode}\" arrives with a later version: this one would let in whom it should not; write \"open\", \
-             and keep strangers out with a network_key"
-        )))),
-        _ => Err(setting.invalid("means nothing; write \"open\"")),
+/// Who may take part, and where that is written.
+fn access(section: &Table<'_>, base: &Path, is_plain: bool) -> Result<access::Settings, Fault> {
+    let mode = match section.get("mode") {
+        None => Mode::Open,
+        Some(setting) => {
+            let mode = Mode::from_name(setting.text("\"open\"")?).ok_or_else(|| {
+                setting.invalid(
+                    "is none of the three; write \"open\" (everybody), \"allow-list\" (who stands in a list) or \"certificate\" \
+                     (who has one of the authority)",
+                )
+            })?;
+            if is_plain && mode != Mode::Open {
+                return Err(setting.contradiction(
+                    "\"mode\" contradicts plain = true: a plain network proves no identities, so it cannot tell who is admitted; \
+                     take out one of the two",
+                ));
+            }
+            mode
+        }
+    };
+    for (name, of) in [
+        ("members", Mode::AllowList),
+        ("authority", Mode::Certificate),
+        ("certificate", Mode::Certificate),
+        ("revocations", Mode::Certificate),
+        ("admit_strangers", Mode::Open),
+    ] {
+        if let Some(setting) = section.get(name).filter(|_| mode != of) {
+            return Err(setting.contradiction(format!(
+                "\"{name}\" belongs to mode = \"{}\", and the mode is \"{}\"; take it out, or change the mode",
+                of.as_str(),
+                mode.as_str()
+            )));
+        }
+    }
+    match mode {
+        Mode::AllowList => {
+            let members = section.require("members", "name the file that lists them, like members = \"members.list\"")?;
+            Ok(access::Settings::AllowList { members: members.path(base)? })
+        }
+        Mode::Certificate => {
+            let authority = section.require(
+                "authority",
+                "write the 64 hex digits of its id (`sealnet authority new` prints them), like authority = \"3b6a27bc…\"",
+            )?;
+            let certificate = section.require(
+                "certificate",
+                "name the file of this node's own, like certificate = \"../keys/peer.cert\" (`sealnet authority issue` makes it)",
+            )?;
+            Ok(access::Settings::Certificate {
+                authority: authority_key(&authority)?,
+                certificate: certificate.path(base)?,
+                revocations: section.get("revocations").map(|file| file.path(base)).transpose()?,
+            })
+        }
+        _ => Ok(access::Settings::Open),
+    }
+}
+
+fn authority_key(setting: &Setting<'_>) -> Result<PublicKey, Fault> {
+    let text = setting.text("the 64 hex digits of an id")?;
+    let id: Option<NodeId> = text.parse().ok();
+    id.and_then(|id| PublicKey::decode(&id).ok()).ok_or_else(|| {
+        setting.invalid("is no id of an authority; write the 64 hex digits that `sealnet authority new` printed")
+    })
+}
+
+/// What everybody can reach and everybody may join, somebody must have meant to be so.
+fn strangers(
+    top: &Table<'_>,
+    section: &Table<'_>,
+    security: &Security,
+    access: &access::Settings,
+    reached_at: impl IntoIterator<Item = SocketAddr>,
+) -> Result<(), Fault> {
+    let is_welcome = section.flag("admit_strangers", false)?;
+    let has_key = matches!(security, Security::Secure { network_key: Some(_), .. });
+    let public = reached_at.into_iter().find(|at| at.ip().is_unspecified() || overlay::is_public(at));
+    match (public, top.get("listen")) {
+        (Some(public), Some(listen)) if *access == access::Settings::Open && !has_key && !is_welcome => {
+            Err(listen.contradiction(format!(
+                "this node can be reached from anywhere ({public}), and its network admits everybody who finds it: close the \
+                 network ([access] mode = \"certificate\" or \"allow-list\", or a network_key), listen on a private address, or \
+                 say in [access] that strangers are meant to come: admit_strangers = true"
+            )))
+        }
+        _ => Ok(()),
     }
 }

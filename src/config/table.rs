@@ -49,7 +49,7 @@ impl Section {
             Section::Genesis => &["address", "id_file"],
             Section::Links => &["target", "max", "inbound", "broadcast", "ping_after", "dead_after"],
             Section::Log => &["folder", "in_memory", "keep", "max_size", "history"],
-            Section::Access => &["mode"],
+            Section::Access => &["mode", "admit_strangers", "members", "authority", "certificate", "revocations"],
         }
     }
 

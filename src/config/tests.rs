@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::identity::Identity;
+use crate::identity::{Identity, PublicKey};
 
 const MINIMAL: &str = "network = \"demo\"\nidentity = \"peer.pem\"\nlisten = \"127.0.0.1:7401\"\n";
 
@@ -152,6 +152,14 @@ fn settings_that_contradict_each_other_are_refused() {
     let config = parse(&format!("{plain}genesis = [\"sealnet://a:1\", {{ address = \"b:2\" }}]")).unwrap();
     assert_eq!(config.genesis(), ["sealnet://a:1".parse().unwrap(), "sealnet://b:2".parse().unwrap()]);
 
+    // Whatever belongs to another mode would look as if it did something.
+    refused("[access]\nmembers = \"m\"\n", 2, 1, &["belongs to mode = \"allow-list\"", "the mode is \"open\""]);
+    refused("[access]\nmode = \"allow-list\"\nmembers = \"m\"\nauthority = \"a\"\n", 4, 1, &["mode = \"certificate\""]);
+    refused("[access]\nmode = \"allow-list\"\nadmit_strangers = true\nmembers = \"m\"", 3, 1, &["mode = \"open\""]);
+    refused("access.mode = \"allow-list\"\n", 1, 8, &["\"members\" is missing"]);
+    refused("[access]\nmode = \"certificate\"\ncertificate = \"c\"\n", 1, 1, &["\"authority\" is missing"]);
+    assert_refused(&format!("{plain}access.mode = \"certificate\""), 4, 15, &["proves no identities"]);
+
     let dials = format!("network = \"demo\"\nidentity = \"a\"\ngenesis = [\"{}\"]\n", address(1, "host:1"));
     let advertised = format!("{dials}advertise = [\"192.0.2.1:1\"]");
     assert_refused(&advertised, 4, 1, &["without \"listen\"", "take \"advertise\" out"]);
@@ -180,9 +188,8 @@ fn values_that_mean_nothing_are_refused() {
         ("log.keep = \"0s\"", 12, &["from \"1m\" to \"366d\""]),
         ("log.max_size = \"256MB\"", 16, &["is no size", "\"256MiB\""]),
         ("log.max_size = \"10KiB\"", 16, &["from \"1MiB\""]),
-        ("access.mode = \"certificate\"", 15, &["later version", "network_key"]),
-        ("access.mode = \"allow-list\"", 15, &["later version"]),
-        ("access.mode = \"all\"", 15, &["write \"open\""]),
+        ("access.mode = \"all\"", 15, &["write \"open\"", "\"allow-list\"", "\"certificate\""]),
+        ("access.authority = \"ab\"\naccess.mode = \"certificate\"\naccess.certificate = \"c\"", 20, &["sealnet authority new"]),
         ("trust_on_first_use = true", 22, &["later version", "pins", "id_file"]),
         ("advertise = [\"0.0.0.0:7401\"]", 14, &["nobody can connect"]),
         ("advertise = [\"192.0.2.1:0\"]", 14, &["nobody can connect"]),
@@ -198,10 +205,50 @@ fn values_that_mean_nothing_are_refused() {
     assert_refused(&listen("7401"), 3, 10, &["of the type integer"]);
     assert_refused(&listen("\"224.0.0.1:1\""), 3, 10, &["multicast"]);
     assert_refused(&MINIMAL.replace("demo", "Demo"), 1, 11, &["no network name", "a-z"]);
-    assert!(parse(&listen("\"[::]:0\"")).is_ok());
+    assert!(parse(&(listen("\"[::]:0\"") + "access.admit_strangers = true")).is_ok());
     assert!(with("trust_on_first_use = false").genesis().is_empty());
     let five = (1..=5).map(|n| format!("\"192.0.2.{n}:1\"")).collect::<Vec<_>>().join(",");
     refused(&format!("advertise = [{five}]"), 1, 13, &["has 5 addresses", "at most 4"]);
+}
+
+#[test]
+fn an_open_network_that_everybody_can_reach_must_be_meant_to_be_one() {
+    let at = |listen: &str, more: &str| parse(&(MINIMAL.replace("127.0.0.1:7401", listen) + more));
+    for public in ["0.0.0.0:7401", "[::]:7401", "8.8.8.8:1", "[2001:db8::1]:1"] {
+        let said = at(public, "").unwrap_err().to_string();
+        for word in ["configuration:3:1: ", public, "mode = \"certificate\"", "network_key", "admit_strangers = true"] {
+            assert!(said.contains(word), "no {word:?} in: {said}");
+        }
+        assert!(at(public, "access.admit_strangers = true").is_ok());
+        assert!(at(public, "access.admit_strangers = false").is_err());
+        // Strangers have neither the key nor a place in the list.
+        assert!(at(public, "network_key = \"n.key\"").is_ok());
+        assert!(at(public, "[access]\nmode = \"allow-list\"\nmembers = \"m\"").is_ok());
+    }
+    for private in ["127.0.0.1:1", "10.1.2.3:1", "192.168.0.1:1", "[fd00::1]:1", "[::1]:1"] {
+        assert!(at(private, "").is_ok(), "{private}");
+    }
+    let said = at("10.1.2.3:1", "advertise = [\"8.8.8.8:1\"]").unwrap_err().to_string();
+    assert!(said.contains("8.8.8.8:1") && said.contains("admit_strangers"), "{said}");
+    let plain = "network = \"demo\"\nlisten = \"0.0.0.0:7401\"\nplain = true\n";
+    assert!(parse(plain).is_err() && parse(&format!("{plain}access.admit_strangers = true")).is_ok());
+}
+
+#[test]
+fn who_is_admitted_is_read_with_paths_from_the_files_folder() {
+    let config = with("[access]\nmode = \"allow-list\"\nmembers = \"members.list\"");
+    assert_eq!(config.access(), &access::Settings::AllowList { members: "config/members.list".into() });
+    let id = Identity::from_seed(&[5; 32]).id();
+    let text = format!("[access]\nmode = \"certificate\"\nauthority = \"{id}\"\ncertificate = \"../keys/peer.cert\"\n");
+    let authority = PublicKey::decode(&id).unwrap();
+    let (certificate, revocations) = ("keys/peer.cert".into(), None);
+    let expected = access::Settings::Certificate { authority, certificate, revocations };
+    assert_eq!(with(&text).access(), &expected);
+    let config = with(&format!("{text}revocations = \"/r\"\n"));
+    assert!(matches!(config.access(), access::Settings::Certificate { revocations: Some(path), .. } if path == Path::new("/r")));
+    assert_eq!(config.to_plain().access(), &access::Settings::Open);
+    let said = parse(&format!("{MINIMAL}{}", text.replace(&id.to_string(), &"00".repeat(32)))).unwrap_err();
+    assert!(said.to_string().contains("no id of an authority"), "{said}");
 }
 
 #[test]

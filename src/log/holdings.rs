@@ -249,7 +249,7 @@ impl<C> Holdings<C> {
         self.last = self.last.max(position);
     }
 
-    fn remove(&mut self, position: u64) -> Option<Held<C>> {
+    pub(super) fn remove(&mut self, position: u64) -> Option<Held<C>> {
         let held = self.entries.remove(position)?;
         self.by_id.remove(&held.id);
         self.by_expiry.remove(&(held.expires, position));
@@ -275,6 +275,13 @@ impl<C> Holdings<C> {
     pub(super) fn expire_one(&mut self, now: Timestamp) -> Option<(u64, Held<C>)> {
         let (_, position) = self.by_expiry.first().copied().filter(|(expires, _)| *expires < now)?;
         Some((position, self.remove(position)?))
+    }
+
+    /// Drops what `takes` names by sender and time.
+    pub(super) fn withdraw(&mut self, takes: impl Fn(&NodeId, Timestamp) -> bool) -> Vec<(u64, Held<C>)> {
+        let named = self.after(0).filter(|(_, held)| takes(&held.sender, held.time)).map(|(position, _)| position);
+        let named: Vec<u64> = named.collect();
+        named.into_iter().filter_map(|position| Some((position, self.remove(position)?))).collect()
     }
 
     /// Drops the oldest message of whoever holds most, where all newcomers count as one; the node's own only when there is

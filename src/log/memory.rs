@@ -119,6 +119,10 @@ impl Log for MemoryLog {
         while contents.expire_one(now).is_some() {}
     }
 
+    fn withdraw(&self, takes: &dyn Fn(&NodeId, Timestamp) -> bool) {
+        drop(self.lock().withdraw(takes));
+    }
+
     fn usage(&self) -> Usage {
         let contents = self.lock();
         Usage { envelopes: contents.len(), bytes: contents.bytes() }
@@ -262,6 +266,20 @@ mod tests {
         let size = envelope(1, 0, 60, 3000).size();
         let refused = log.append(&envelope(1, 0, 60, 3000), at(0));
         assert_eq!(refused, Err(LogError::TooLarge { size, limit: 2000 }));
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_gone_and_the_rest_stays_where_it_was() {
+        let log = log(1 << 20);
+        let made: Vec<_> = [(1, 0), (2, 1), (1, 2), (1, 3)].map(|(n, second)| envelope(n, second, 60, 10)).into();
+        for envelope in &made {
+            log.append(envelope, at(3)).unwrap();
+        }
+        log.withdraw(&|sender, time| *sender == id(1) && time >= at(2));
+        assert_eq!(positions(&log.read(log.start(), 9).unwrap()), [1, 2]);
+        assert!(log.get(&made[0].id()).is_some() && log.get(&made[2].id()).is_none());
+        assert_eq!(log.usage().envelopes, 2);
+        assert_eq!(log.append(&envelope(2, 9, 60, 10), at(9)).unwrap().map(Position::get), Some(5));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::envelope::{Envelope, EnvelopeId, Timestamp, Verified};
+use crate::identity::NodeId;
 
 pub use cursor::{Cursor, CursorError, LogInstance, Position};
 #[cfg(feature = "disk")]
@@ -152,6 +153,10 @@ pub trait Log: Debug + Send + Sync + 'static {
 
     /// Drops what has outlived its lifetime.
     fn expire(&self, now: Timestamp);
+
+    /// Lets go of the contents of those envelopes that `takes` names by sender and time: nobody is served them, and readers
+    /// who have not read them yet miss them. What stood there keeps its positions.
+    fn withdraw(&self, takes: &dyn Fn(&NodeId, Timestamp) -> bool);
 
     /// Envelopes from before `floor` need not be remembered any more once their contents are gone: the core takes none of
     /// them.

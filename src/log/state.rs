@@ -81,6 +81,9 @@ struct Record {
     /// The latest time that this node's clock has shown.
     clock_seen: u64,
     revocation_epoch: u64,
+    /// The list with that epoch, in base64.
+    #[serde(default)]
+    revocations: Option<String>,
     /// Keys that were trusted because they were the first to answer, by address.
     first_use_keys: std::collections::BTreeMap<String, String>,
     /// Neighbours to go back to.
@@ -143,6 +146,7 @@ impl State {
                 last_time: 0,
                 clock_seen: 0,
                 revocation_epoch: 0,
+                revocations: None,
                 first_use_keys: std::collections::BTreeMap::new(),
                 peers: Vec::new(),
             },
@@ -210,6 +214,28 @@ impl State {
             if let Some(own_start) = own_start {
                 record.own_start = own_start.as_micros();
             }
+        })
+    }
+
+    /// The bytes of the list of revocations that was written down last.
+    pub fn revocations(&self) -> Option<Vec<u8>> {
+        data_encoding::BASE64.decode(self.lock().revocations.as_ref()?.as_bytes()).ok()
+    }
+
+    /// Writes down a list of revocations, unless one with as high an epoch is there. It is kept whatever becomes of other
+    /// files, so that a node that was put back to an older state of them admits nobody anew. Waits for the disk.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn keep_revocations(&self, epoch: u64, list: &[u8]) -> Result<(), StateError> {
+        let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        if folder.is_none() || self.lock().revocation_epoch >= epoch {
+            return Ok(());
+        }
+        let clock_seen = self.clock_seen();
+        self.write(clock_seen, |record| {
+            record.revocation_epoch = epoch;
+            record.revocations = Some(data_encoding::BASE64.encode(list));
         })
     }
 
@@ -395,6 +421,27 @@ mod tests {
         record.as_object_mut().unwrap().remove("peers");
         std::fs::write(&file, record.to_string()).unwrap();
         assert_eq!(open(folder.path()).peers(), []);
+    }
+
+    #[test]
+    fn of_lists_of_revocations_the_latest_is_kept_over_restarts() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = open(folder.path());
+        assert_eq!(state.revocations(), None);
+        state.keep_revocations(3, b"three").unwrap();
+        state.keep_revocations(2, b"two").unwrap();
+        state.keep_revocations(3, b"other").unwrap();
+        assert_eq!(state.revocations().as_deref(), Some(&b"three"[..]));
+        drop(state);
+        let state = open(folder.path());
+        assert_eq!(state.revocations().as_deref(), Some(&b"three"[..]));
+        state.keep_revocations(4, b"four").unwrap();
+        assert_eq!(open_again(state, folder.path()).revocations().as_deref(), Some(&b"four"[..]));
+    }
+
+    fn open_again(state: State, folder: &Path) -> State {
+        drop(state);
+        open(folder)
     }
 
     #[cfg(unix)]

@@ -8,18 +8,20 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use crate::access::{self, Certificate};
 use crate::envelope::{Open, Scheme, Signed, Title, TitleError};
 use crate::identity::{
-    Identity, NetworkHash, NetworkKey, NetworkName, NodeAddress, NodeId, RandomnessError, self_test,
+    Identity, NetworkHash, NetworkKey, NetworkName, NodeAddress, NodeId, PublicKey, RandomnessError, self_test,
 };
 use crate::link::{Channel, NoiseChannel, PlainChannel};
-use crate::log::LogInstance;
+use crate::log::{LogInstance, State};
 use crate::overlay::{Core, MEMBERS, Settings, Setup};
 #[cfg(feature = "sealed")]
 use crate::sealed::SealSecrets;
 use crate::wire::Hello;
 
 use super::Events;
+use super::access::{AccessSource, Subject};
 use super::clock::{Clock, RunningClock};
 use super::handle::{Node, SecureNode};
 use super::link_task::{RECONCILE, TREE};
@@ -116,6 +118,7 @@ struct Options {
     clock: Clock,
     seed: Option<[u8; 32]>,
     bad_title: Option<TitleError>,
+    access: AccessSource,
     #[cfg(feature = "sealed")]
     seal_place: Option<SealPlace>,
 }
@@ -136,6 +139,7 @@ impl Default for Options {
             clock: Clock::System,
             seed: None,
             bad_title: None,
+            access: AccessSource::Open,
             #[cfg(feature = "sealed")]
             seal_place: None,
         }
@@ -296,6 +300,26 @@ impl Builder<Secure> {
         self
     }
 
+    /// Links only with those whom these settings admit, and takes nothing that others said; the files they name are read when
+    /// the node starts, and again by [`Node::reload`].
+    pub fn access(mut self, settings: access::Settings) -> Self {
+        self.options.access = AccessSource::Files(settings);
+        self
+    }
+
+    /// Links only with these members, and takes nothing that others said. The node itself is to be one of them.
+    pub fn members(mut self, members: impl IntoIterator<Item = NodeId>) -> Self {
+        self.options.access = AccessSource::Members(members.into_iter().collect());
+        self
+    }
+
+    /// Links only with those who have a certificate of this authority, and takes nothing that others said; `certificate` is
+    /// this node's own.
+    pub fn certified_by(mut self, authority: PublicKey, certificate: Certificate) -> Self {
+        self.options.access = AccessSource::Certificate { authority, certificate };
+        self
+    }
+
     /// Lets others seal content to this node, with keys that lie in this file: made (mode 0600) if it is missing, changed
     /// each week. The node publishes the public halves, and opens what was sealed to it also after it was away.
     #[cfg(feature = "sealed")]
@@ -380,8 +404,21 @@ async fn start<T>(
     // A genesis node may stand in its own list: one file then serves all.
     let genesis: Vec<NodeAddress> = options.genesis.into_iter().filter(|at| !names_itself(at, own, listen)).collect();
     let hello = hello(&options.apps, (!is_secure).then_some(own))?;
-    #[cfg(feature = "sealed")]
     let keep = options.overlay.keep;
+    let subject = Subject { network: *scheme.network(), own };
+    let (access, now) = (options.access.clone(), clock.now().wall);
+    let found = tokio::task::spawn_blocking(move || access.read(&subject, now));
+    let found = found.await.map_err(|_| StartError::NoRuntime)??;
+    let state = match options.folder.clone() {
+        None => None,
+        Some(folder) => {
+            let (network, node) = (*scheme.network(), is_secure.then_some(own));
+            let opened = tokio::task::spawn_blocking(move || State::open(&folder.path, &network, node));
+            Some(opened.await.map_err(|_| StartError::NoRuntime)??)
+        }
+    };
+    let kept = state.as_ref().and_then(State::revocations);
+    let admission = found.begin(kept.as_deref())?;
     let setup = Setup {
         own,
         settings: options.overlay,
@@ -389,6 +426,7 @@ async fn start<T>(
         addresses,
         features: hello.features.clone(),
         apps: options.apps.into_iter().map(|(title, version)| (title.to_string(), version)).collect(),
+        admission,
         seed: match options.seed {
             Some(seed) => seed,
             None => random()?,
@@ -396,13 +434,12 @@ async fn start<T>(
     };
     let core = Core::new(setup, clock.now());
     let new_log = NewLog { instance: LogInstance::from_bytes(random()?), settings: options.log };
-    let (core, log, state) = match options.folder {
+    let (core, log, state) = match options.folder.zip(state) {
         None => (core, new_log.in_memory(own), None),
-        Some(folder) => {
+        Some((folder, state)) => {
             let (scheme, now) = (scheme.clone(), clock.now());
             // Reading a million rows takes a moment.
-            let opened =
-                tokio::task::spawn_blocking(move || go_on(&folder, new_log, core, scheme.as_ref(), is_secure, now));
+            let opened = tokio::task::spawn_blocking(move || go_on(&folder, state, new_log, core, scheme.as_ref(), now));
             opened.await.map_err(|_| StartError::NoRuntime)??
         }
     };
@@ -422,6 +459,8 @@ async fn start<T>(
         channel,
         log,
         state,
+        access: options.access,
+        keep,
         #[cfg(feature = "sealed")]
         seal_keys,
         genesis,
@@ -448,9 +487,8 @@ async fn start<T>(
         shared.tasks.spawn(listener::listen(shared.clone(), listener));
     }
     shared.with_core(|core| core.start(now));
-    #[cfg(feature = "sealed")]
-    if shared.seal_keys.is_some() {
-        shared.tasks.spawn(shared.clone().publish_record(keep));
+    if shared.has_record() {
+        shared.tasks.spawn(shared.clone().publish_record());
     }
     Ok((node, told))
 }

@@ -158,7 +158,7 @@ async fn set_up(
     let hello = Hello { renew, ..shared.hello_at(stream.local_addr().ok()) };
     let admit = link_task::admit(shared);
     let link = link::connect(&*shared.channel, Halves::from(stream), expected, &hello, &admit).await;
-    let link = link?;
+    let link = link.map_err(|error| Failed { reason: link_task::refusal(shared, &error), ..Failed::from(error) })?;
     match link_task::register(shared, dial, link.peer, Direction::Outbound, remote, &link.hello) {
         Ok(registered) => Ok(registered.established(link)),
         Err(refused) => {

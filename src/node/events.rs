@@ -93,6 +93,18 @@ pub enum Event {
         /// For what.
         reason: Reason,
     },
+    /// Memberships were revoked: their nodes are cut off, and what they said is gone from here.
+    Revoked {
+        /// The number of the list that says so.
+        epoch: u64,
+        /// Those who are known to have had a membership until now.
+        members: Vec<NodeId>,
+    },
+    /// Somebody who may has shut the whole network down: this node stops.
+    NetworkShutDown {
+        /// Who.
+        by: NodeId,
+    },
     /// Somebody else signs with this node's key: stop, and find out who has it.
     IdentityUsedElsewhere {
         /// The envelope this node never made.
@@ -142,6 +154,8 @@ impl Event {
             CoreEvent::DialFailed { .. } => return None,
             CoreEvent::Latency { peer, round_trip, .. } => Event::Latency { peer, round_trip },
             CoreEvent::Barred { peer, reason } => Event::Barred { peer, reason },
+            CoreEvent::Revoked { epoch, members } => Event::Revoked { epoch, members },
+            CoreEvent::NetworkShutDown { by } => Event::NetworkShutDown { by },
             CoreEvent::IdentityUsedElsewhere { id } => Event::IdentityUsedElsewhere { id },
             CoreEvent::ClockOff { peer, by, ahead } => Event::ClockOff { peer, by, ahead },
         })

@@ -73,6 +73,7 @@ impl SecureNode {
         if let Some(path) = config.network_key() {
             builder = builder.network_key(NetworkKey::load(path)?);
         }
+        builder = builder.access(config.access().clone());
         #[cfg(feature = "sealed")]
         if let Some(identity) = config.identity() {
             builder = builder.seal_place(SealPlace::configured(config.folder(), identity));

@@ -7,17 +7,19 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::envelope::{EnvelopeId, Title, TitleError};
+use bytes::Bytes;
+
+use crate::envelope::{EnvelopeId, Lifetime, Title, TitleError};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
 use crate::link::Traffic;
 use crate::log::{Cursor, LogError, Usage};
-use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts};
+use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts, SHUTDOWN_TITLE};
 
 use super::apps::Attached;
 use super::dialer::Failed;
 use super::requests::{self, Asked, Fetch, Request, RequestError, Requests, Sent, ServeError};
 use super::shared::{LinkHandle, Shared};
-use super::{Body, Event, Events, Publish, Subscription, dialer, link_task};
+use super::{Body, Event, Events, Publish, PublishError, Receipt, Subscription, dialer, link_task};
 
 /// A node stops within this time, whatever its neighbours do.
 const STOP_WITHIN: Duration = Duration::from_millis(500);
@@ -115,6 +117,21 @@ pub struct ConnectError {
     pub reason: Reason,
     /// The same in words.
     pub why: String,
+}
+
+/// Why the network was not shut down.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ShutdownError {
+    /// This node has no right to it.
+    #[error(
+        "this node may not shut the network down: that takes a network with certificates, and a certificate with the right \
+         shutdown (`sealnet authority issue --rights link,publish,shutdown`)"
+    )]
+    NotAllowed,
+    /// The word could not be published.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
 }
 
 impl Node {
@@ -500,31 +517,61 @@ impl Node {
     /// second (and what a log on disk has still to write), whatever the neighbours do, or three quarters where applications
     /// take the time they are given; calling it again does nothing.
     pub async fn stop(&self) {
-        let shared = self.shared();
-        if shared.begin_stopping() {
-            shared.emit(Event::Stopping);
-            shared.closing.cancel();
+        self.shared().stop(false).await;
+    }
+
+    /// Shuts the whole network down: every member that hears it passes it on and stops, and so does this node. For a network
+    /// with certificates, and a member whose certificate gives the right to it. It is said for the moment only: whoever is
+    /// away, and starts again later, does not hear of it.
+    ///
+    /// # Errors
+    /// If this node has not the right, or cannot publish; nothing has happened then.
+    pub async fn shutdown_network(&self) -> Result<Receipt, ShutdownError> {
+        let (shared, now) = (self.shared(), self.shared().now());
+        shared.with_core(|core| core.may_shut_down(now)).map_err(|_| ShutdownError::NotAllowed)?;
+        let title = SHUTDOWN_TITLE.parse().map_err(PublishError::from)?;
+        Ok(shared.clone().publish(title, Bytes::new(), Lifetime::LIVE_ONLY).await?)
+    }
+}
+
+impl Shared {
+    /// The network is shut down: this node stops, on a task that nobody waits for.
+    pub(super) fn obey_shutdown(&self) {
+        if let Some(shared) = self.me() {
+            drop(tokio::spawn(async move { shared.stop(true).await }));
+        }
+    }
+
+    /// Leaves; `with_network`: as everybody does.
+    async fn stop(self: &Arc<Self>, with_network: bool) {
+        if self.begin_stopping() {
+            self.emit(Event::Stopping);
+            self.closing.cancel();
             // They may still publish.
-            shared.apps.finished().await;
-            shared.begin_leaving();
-            shared.announce_leave().await;
-            let now = shared.now();
-            shared.with_core(|core| core.stop(now));
-            shared.tasks.close();
+            self.apps.finished().await;
+            self.begin_leaving();
+            let now = self.now();
+            if with_network {
+                self.with_core(|core| core.stop_with_network(now));
+            } else {
+                self.announce_leave().await;
+                self.with_core(|core| core.stop(now));
+            }
+            self.tasks.close();
         }
         // Links flush what is queued; whoever does not take it in time is cut off.
-        if tokio::time::timeout(STOP_WITHIN, shared.links_closed()).await.is_err() {
+        if tokio::time::timeout(STOP_WITHIN, self.links_closed()).await.is_err() {
             tracing::debug!("some neighbours did not take the good-bye in time");
         }
-        let log = shared.log.clone();
+        let log = self.log.clone();
         if log.is_on_disk() {
             // What is under way to the disk still gets there, and to those who wait for it.
             let _ = tokio::task::spawn_blocking(move || log.close()).await;
         }
-        shared.cancel.cancel();
-        shared.tasks.wait().await;
-        if let Some(state) = shared.state.clone() {
-            let (seen, last) = shared.with_core(|core| (core.clock_seen(), core.last_time()));
+        self.cancel.cancel();
+        self.tasks.wait().await;
+        if let Some(state) = self.state.clone() {
+            let (seen, last) = self.with_core(|core| (core.clock_seen(), core.last_time()));
             let closed = tokio::task::spawn_blocking(move || state.close(seen, last)).await;
             if let Ok(Err(error)) = closed {
                 tracing::warn!(%error, "the state could not be written");

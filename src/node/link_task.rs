@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use crate::envelope::{Envelope, EnvelopeError, Verified};
 use crate::identity::NodeId;
 use crate::link::{Link, LinkError, Outbox, Reader, Writer};
-use crate::overlay::{self, Claimed, DialId, Direction, Keep, LinkId, Offence, Opening, Reason, Refused};
+use crate::access::AttestError;
+use crate::overlay::{self, Claimed, DialId, MEMBERS, Direction, Keep, LinkId, Offence, Opening, Reason, Refused};
 use crate::wire::{Frame, FrameError, GoodbyeCode, Hello, Kind};
 
 use super::reasons::reason_of;
@@ -29,6 +30,18 @@ const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
 /// How long a closing link is still read: what the other node sent before it knew is not lost.
 const DRAIN: Duration = Duration::from_millis(250);
+
+/// Why a link could not be opened.
+pub(super) fn refusal(shared: &Shared, error: &LinkError) -> Reason {
+    match error {
+        // A channel only says that it was told no.
+        LinkError::Refused(peer) => {
+            let now = shared.now();
+            shared.with_core(|core| core.admit(now, peer)).err().unwrap_or(Reason::Barred)
+        }
+        error => reason_of(error),
+    }
+}
 
 /// Says of a proven identity whether it may be linked with.
 pub(super) fn admit(shared: &Arc<Shared>) -> impl Fn(&NodeId) -> bool + Send + Sync + use<> {
@@ -90,6 +103,9 @@ pub(super) fn register(
         renew: hello.renew,
         reconcile: hello.has_feature(RECONCILE),
         tree: hello.has_feature(TREE),
+        members: hello.has_feature(MEMBERS),
+        certificate: shared.attested(hello.certificate.as_ref()),
+        epoch: hello.epoch,
     };
     let now = shared.now();
     let outcome = shared.with_core(|core| core.link_opened(now, opening));
@@ -116,9 +132,10 @@ impl Registered {
     }
 }
 
-/// Whether this node announces what a kind of frame needs, or it needs nothing.
-fn is_announced(kind: Kind) -> bool {
-    kind != Kind::Revocations
+/// Whether this node announces what a kind of frame needs, or it needs nothing: lists of revocations come to those whose
+/// HELLO said which they hold.
+fn is_announced(shared: &Shared, kind: Kind) -> bool {
+    kind != Kind::Revocations || shared.authority.is_some()
 }
 
 fn unsupported(kind: Kind) -> LinkError {
@@ -126,10 +143,10 @@ fn unsupported(kind: Kind) -> LinkError {
 }
 
 /// What a frame of a kind that was not announced looks like does not matter: a later version may have changed it.
-fn unless_announced(error: LinkError) -> LinkError {
+fn unless_announced(shared: &Shared, error: LinkError) -> LinkError {
     match error {
         LinkError::Frame(FrameError::TooLong { kind, .. } | FrameError::Malformed { kind, .. })
-            if !is_announced(kind) =>
+            if !is_announced(shared, kind) =>
         {
             unsupported(kind)
         }
@@ -235,7 +252,7 @@ struct ReadTask<'a> {
 }
 
 /// Broadcasts go to their applications for a verdict, or into the log.
-struct KeepOrJudge<'a>(&'a Arc<Shared>);
+pub(super) struct KeepOrJudge<'a>(pub(super) &'a Arc<Shared>);
 
 impl Keep for KeepOrJudge<'_> {
     fn append(&mut self, envelope: &Verified<Envelope>) -> bool {
@@ -258,7 +275,7 @@ impl ReadTask<'_> {
                     }
                 }
                 Ok(None) => break Ok(()),
-                Err(error) => break Err(unless_announced(error)),
+                Err(error) => break Err(unless_announced(self.shared, error)),
             }
         };
         self.flush();
@@ -291,7 +308,8 @@ impl ReadTask<'_> {
                 self.peers(bytes);
             }
             Frame::Hello(_) => return Err(LinkError::UnexpectedFrame(Kind::Hello)),
-            frame if !is_announced(frame.kind()) => return Err(unsupported(frame.kind())),
+            frame if !is_announced(self.shared, frame.kind()) => return Err(unsupported(frame.kind())),
+            Frame::Revocations(bytes) => self.revocations(&bytes),
             frame if frame.request_number().is_some() => {
                 let kind = frame.kind();
                 let tell = |event| self.shared.events.send(event);
@@ -335,6 +353,37 @@ impl ReadTask<'_> {
         self.take_in(true, envelopes);
         let now = self.shared.now();
         self.shared.with_core(|core| core.peers_answered(now, self.id));
+    }
+
+    /// A list of revocations. Most are known: only one with a higher epoch is worth a signature, and everybody checks it
+    /// before it is passed on.
+    fn revocations(&mut self, bytes: &[u8]) {
+        self.flush();
+        let (shared, now) = (self.shared, self.shared.now());
+        let (Some(authority), Some(epoch)) = (&shared.authority, bytes.first_chunk().map(|first| u64::from_be_bytes(*first)))
+        else {
+            return shared.with_core(|core| core.blame(now, self.id, Offence::BadFrame, Reason::BadFrame));
+        };
+        if shared.with_core(|core| {
+            core.revocations_arrived(now, self.id, bytes.len());
+            core.admission().epoch().is_some_and(|held| epoch <= held)
+        }) {
+            return;
+        }
+        match authority.revocations(bytes) {
+            Ok(list) => drop(shared.with_core(|core| core.revoke(now, Some(self.id), &list))),
+            Err(error) => {
+                tracing::debug!(link = self.id.0, %error, "list of revocations refused");
+                let reason = match error {
+                    AttestError::Signature => Reason::BadSignature,
+                    _ => Reason::BadFrame,
+                };
+                shared.with_core(|core| {
+                    core.count(reason);
+                    core.blame(now, self.id, Offence::BadFrame, reason);
+                });
+            }
+        }
     }
 
     fn bad_envelope(&self, error: &EnvelopeError, offence: Offence) {

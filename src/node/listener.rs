@@ -73,7 +73,7 @@ async fn set_up(shared: &Arc<Shared>, stream: TcpStream, remote: SocketAddr) -> 
     let _ = stream.set_nodelay(true);
     let admit = link_task::admit(shared);
     let arrival = link::accept(&*shared.channel, Halves::from(stream), &admit).await;
-    let arrival = arrival.map_err(|error| reason_of(&error))?;
+    let arrival = arrival.map_err(|error| link_task::refusal(shared, &error))?;
     let hello = shared.hello_at(local);
     match link_task::register(shared, None, arrival.peer(), Direction::Inbound, remote, arrival.hello()) {
         Ok(registered) => match arrival.welcome(&hello).await {

@@ -3,6 +3,7 @@
 //! [`SecureNode`] is the showcase; [`Node`] is the same host with plain links and unsigned envelopes. One short lock
 //! guards the core; link tasks, the timer and the handle call it and then do, without the lock, what it asks for.
 
+mod access;
 mod apps;
 mod body;
 mod builder;
@@ -16,6 +17,7 @@ mod link_data;
 mod link_task;
 mod listener;
 mod nicknames;
+mod own_record;
 mod past_runs;
 mod publish;
 mod reasons;
@@ -29,13 +31,14 @@ mod shared;
 mod start_error;
 mod subscription;
 
+pub use access::{AccessError, AccessInForce};
 pub use apps::{Attached, Held, LinkChange, STOPPING, StopSignal};
 pub use body::{Body, BodyError};
 pub use builder::{Builder, Plain, Secure};
 pub use clock::Clock;
 pub use events::{Event, Events};
 pub use from_config::LoadError;
-pub use handle::{ConnectError, Node, SecureNode, Status, WeakNode};
+pub use handle::{ConnectError, Node, SecureNode, ShutdownError, Status, WeakNode};
 pub use judging::{Judge, LATER_FOR, Undecided, Verdict};
 pub use nicknames::{MAX_NICKNAMES, NicknameError};
 pub use publish::{Publish, PublishError, Receipt};

@@ -38,14 +38,13 @@ pub(super) type GoneOn = (Core, Arc<dyn Log>, Option<Arc<State>>);
 /// Goes on with what an earlier run left in the folder.
 pub(super) fn go_on(
     folder: &Folder,
+    state: State,
     new_log: NewLog,
     mut core: Core,
     scheme: &dyn Scheme,
-    is_secure: bool,
     now: Now,
 ) -> Result<GoneOn, StartError> {
     let own = scheme.own_id();
-    let state = State::open(&folder.path, scheme.network(), is_secure.then_some(own))?;
     let past = Past { last_time: state.last_time(), clock_seen: state.clock_seen(), log: None };
     if past.clock_seen > now.wall.plus(TIME_TOLERANCE) {
         tracing::warn!(

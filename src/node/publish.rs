@@ -11,7 +11,7 @@ use crate::envelope::{
     Draft, Envelope, EnvelopeId, Lifetime, MAX_MESSAGE, MessageTooLong, Timestamp, Title, TitleError, Verified,
 };
 use crate::log::{Cursor, LogError, Position};
-use crate::overlay::{ClockWentBack, Handed, LEAVE_TITLE};
+use crate::overlay::{ClockWentBack, Handed, LEAVE_TITLE, Reason};
 
 use super::body::{Body, BodyError};
 use super::shared::Shared;
@@ -82,6 +82,15 @@ pub enum PublishError {
         /// What is wrong with the state file.
         why: String,
     },
+    /// This node's certificate does not let it: nobody would take what it says.
+    #[error(
+        "the message was not published because nobody would take it ({why}): this node's certificate has ended, is revoked, or \
+         lacks the right publish; have it renewed (`sealnet authority renew`) and reload it (`sealnet reload`)"
+    )]
+    NotAdmitted {
+        /// What others would say.
+        why: Reason,
+    },
     /// The node is stopping.
     #[error("the node is stopping; start it again to publish")]
     Stopping,
@@ -137,7 +146,7 @@ impl IntoFuture for Publish {
 impl Shared {
     /// Draws the time, signs, appends, waits until that is durable, accepts, relays: in this order, so that nothing leaves
     /// this node that it could forget.
-    async fn publish(
+    pub(super) async fn publish(
         self: Arc<Self>,
         title: Title,
         message: Bytes,
@@ -146,6 +155,7 @@ impl Shared {
         if self.is_leaving() {
             return Err(PublishError::Stopping);
         }
+        self.may_publish()?;
         let envelope = self.sign(title, message, lifetime).await?;
         let durable = self.log.append_own(&envelope, self.now().wall)?;
         if let Some(position) = durable.at_once() {
@@ -155,6 +165,15 @@ impl Shared {
         let shared = self.clone();
         let handed_out = self.tasks.spawn(async move { Ok(shared.hand_out(envelope, durable.await?)) });
         handed_out.await.unwrap_or(Err(PublishError::Stopping))
+    }
+
+    /// Where certificates are needed, others ignore what this node has none for: better that it hears so at once.
+    fn may_publish(&self) -> Result<(), PublishError> {
+        if self.authority.is_none() {
+            return Ok(());
+        }
+        let now = self.now();
+        self.with_core(|core| core.may_publish(now)).map_err(|why| PublishError::NotAdmitted { why })
     }
 
     fn hand_out(&self, envelope: Verified<Envelope>, position: Position) -> Receipt {

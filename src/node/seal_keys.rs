@@ -1,22 +1,16 @@
 //! A node's seal keys: kept, changed in time, and published, so that others can seal to this node also while it is away.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::envelope::{Lifetime, Timestamp};
+use crate::envelope::Timestamp;
 use crate::identity::KeyFileProblem;
-use crate::overlay::{MEMBER_TITLE, MemberRecord};
+use crate::overlay::MemberRecord;
 use crate::sealed::{Rotation, SealSecrets, SealSecretsError};
-
-use super::shared::Shared;
 
 /// The name of the file in a node's own folder.
 const FILE: &str = "seal.keys";
-/// A record is published anew at least as often, so that a key that is due for change is not published for long.
-const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 3600);
-/// And not more often, however short the time that things are kept.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// Where a node has its seal keys from.
 #[derive(Debug)]
@@ -78,7 +72,7 @@ impl SealKeys {
     }
 
     /// Changes the keys if it is time, and writes them down before anybody hears of a new one. Waits for the disk.
-    fn keep_up(&self, now: Timestamp) -> Result<(), SealSecretsError> {
+    pub(super) fn keep_up(&self, now: Timestamp) -> Result<(), SealSecretsError> {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         kept.is_new |= kept.secrets.keep_up(now, &self.rotation)?;
         if let (true, Some(path)) = (kept.is_new, &self.path) {
@@ -88,7 +82,8 @@ impl SealKeys {
         Ok(())
     }
 
-    fn record(&self) -> MemberRecord {
+    /// The part of this node's record that others need for sealing.
+    pub(super) fn record(&self) -> MemberRecord {
         self.with(|secrets| MemberRecord {
             seal_key: Some(*secrets.key().as_bytes()),
             seal_until: secrets.until(),
@@ -104,27 +99,4 @@ fn is_about_place(error: &SealSecretsError) -> bool {
         error.problem(),
         KeyFileProblem::Io { .. } | KeyFileProblem::FolderWritable { .. } | KeyFileProblem::FolderShared { .. }
     )
-}
-
-impl Shared {
-    /// Publishes this node's record, now and then each time half its life is over; changes keys when it is time.
-    pub(super) async fn publish_record(self: Arc<Self>, keep: Duration) {
-        let lifetime = Lifetime::secs(u32::try_from(keep.as_secs()).unwrap_or(u32::MAX));
-        let pause = (keep / 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        loop {
-            let (shared, now) = (self.clone(), self.now().wall);
-            let kept_up =
-                tokio::task::spawn_blocking(move || shared.seal_keys.as_ref().map_or(Ok(()), |keys| keys.keep_up(now)));
-            let (Ok(kept_up), Some(keys), false) = (kept_up.await, &self.seal_keys, self.is_stopping()) else { return };
-            match kept_up {
-                Ok(()) => self.announce_soon(MEMBER_TITLE, keys.record().encode(), lifetime),
-                // Nobody hears of a key that is not written down; the record before lives for as long again.
-                Err(error) => tracing::warn!(%error, "the seal keys could not be changed"),
-            }
-            tokio::select! {
-                () = self.closing.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-    }
 }

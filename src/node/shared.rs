@@ -11,19 +11,23 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::access::{Attested, Authority, Certificate, Revocations};
 use crate::envelope::{Envelope, EnvelopeId, Lifetime, Scheme, Timestamp, Verified};
 use crate::identity::{NetworkName, NodeAddress, NodeId};
 use crate::link::{Channel, Meter, Outbox, Queued, Traffic};
 use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
-    Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer, Target,
+    Claimed, Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer,
+    Target, Withdrawal, keep_and_accept,
 };
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
+use super::access::{AccessSource, Subject};
 use super::apps::Apps;
 use super::clock::RunningClock;
 use super::events::{Announcer, Event};
 use super::link_data::LinkData;
+use super::link_task::KeepOrJudge;
 use super::listener::Doorkeeper;
 use super::nicknames::Nicknames;
 use super::requests::{LinkRequests, Services};
@@ -57,6 +61,13 @@ pub(super) struct Shared {
     pub(super) nicknames: Nicknames,
     /// What the node must not forget, if it was given a place for it.
     pub(super) state: Option<Arc<State>>,
+    /// Where it has from who is admitted, and whose word counts where certificates do.
+    pub(super) access: AccessSource,
+    pub(super) authority: Option<Arc<Authority>>,
+    /// How long messages are kept.
+    pub(super) keep: Duration,
+    /// Whether this node's record went out.
+    pub(super) record_announced: AtomicBool,
     /// What others seal to, if anything.
     #[cfg(feature = "sealed")]
     pub(super) seal_keys: Option<super::seal_keys::SealKeys>,
@@ -102,6 +113,8 @@ pub(super) struct Parts {
     pub(super) channel: Arc<dyn Channel>,
     pub(super) log: Arc<dyn Log>,
     pub(super) state: Option<Arc<State>>,
+    pub(super) access: AccessSource,
+    pub(super) keep: Duration,
     #[cfg(feature = "sealed")]
     pub(super) seal_keys: Option<super::seal_keys::SealKeys>,
     pub(super) genesis: Vec<NodeAddress>,
@@ -127,6 +140,10 @@ impl Shared {
             began: parts.log.end(),
             log: parts.log,
             state: parts.state,
+            access: parts.access,
+            authority: parts.core.admission().certified().map(|certified| certified.authority().clone()),
+            keep: parts.keep,
+            record_announced: AtomicBool::new(false),
             #[cfg(feature = "sealed")]
             seal_keys: parts.seal_keys,
             genesis: parts.genesis,
@@ -219,6 +236,9 @@ impl Shared {
                 Output::Close { link, goodbye, reason } => self.close(link, goodbye, reason),
                 Output::Announce { presence, lifetime } => self.announce(&presence, lifetime),
                 Output::Remember(peers) => self.remember(peers),
+                Output::Claimed(claimed) => self.go_on(claimed),
+                Output::Withdraw(withdrawal) => self.withdraw(&withdrawal),
+                Output::KeepRevocations(list) => self.keep_revocations(list),
                 Output::Event(event) => self.tell(event),
             }
         }
@@ -303,7 +323,40 @@ impl Shared {
         handle.outbox.abort();
     }
 
+    /// Goes on with envelopes that waited for their senders' certificates.
+    fn go_on(&self, claimed: Vec<Claimed>) {
+        if let Some(shared) = self.me() {
+            keep_and_accept(self, &mut KeepOrJudge(&shared), || self.now(), claimed);
+        }
+    }
+
+    fn withdraw(&self, withdrawal: &Withdrawal) {
+        self.log.withdraw(&|sender, time| withdrawal.takes(sender, time));
+    }
+
+    fn keep_revocations(&self, list: Attested<Revocations>) {
+        if let Some(state) = self.state.clone() {
+            self.tasks.spawn_blocking(move || {
+                if let Err(error) = state.keep_revocations(list.epoch(), &list.encode()) {
+                    tracing::warn!(%error, "the list of revocations could not be written down; neighbours will bring it again");
+                }
+            });
+        }
+    }
+
+    /// Whose certificates this node looks at.
+    pub(super) fn subject(&self) -> Subject {
+        Subject { network: *self.scheme.network(), own: self.own }
+    }
+
+    /// The certificate that a node showed, if the authority signed it. One signature is verified.
+    pub(super) fn attested(&self, shown: Option<&bytes::Bytes>) -> Option<Attested<Certificate>> {
+        self.authority.as_ref().zip(shown).and_then(|(authority, bytes)| authority.certificate(bytes).ok())
+    }
+
     fn announce(&self, presence: &Presence, lifetime: Duration) {
+        self.announce_record_first();
+
         let lifetime = Lifetime::secs(u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX));
         self.announce_soon(PRESENCE_TITLE, presence.encode(), lifetime);
     }
@@ -319,6 +372,7 @@ impl Shared {
                 self.lost.closed(*peer, *reason);
                 self.apps.closed(*peer, *reason);
             }
+            CoreEvent::NetworkShutDown { .. } => self.obey_shutdown(),
             _ => {}
         }
         if !matches!(event, CoreEvent::Join(_) | CoreEvent::Latency { .. } | CoreEvent::ClockOff { .. }) {
@@ -400,7 +454,14 @@ impl Shared {
         }
         let mut hello = self.hello.clone();
         hello.time = now.wall;
-        hello.listen = self.with_core(|core| core.own_addresses());
+        let (listen, shown) = self.with_core(|core| {
+            let shown = core.admission().certified().map(|certified| (certified.own().encode(), certified.epoch()));
+            (core.own_addresses(), shown)
+        });
+        hello.listen = listen;
+        if let Some((certificate, epoch)) = shown {
+            (hello.certificate, hello.epoch) = (Some(certificate.into()), Some(epoch));
+        }
         hello
     }
 
@@ -510,6 +571,8 @@ fn trace(event: &CoreEvent) {
         CoreEvent::Member { id, state } => tracing::info!(member = %format_args!("{id:#}"), ?state, "member"),
         CoreEvent::DialFailed { target, reason } => tracing::debug!(?target, %reason, "dial failed"),
         CoreEvent::Barred { peer, reason } => tracing::warn!(peer = %format_args!("{peer:#}"), %reason, "barred"),
+        CoreEvent::Revoked { epoch, members } => tracing::warn!(epoch, members = members.len(), "memberships are revoked"),
+        CoreEvent::NetworkShutDown { by } => tracing::warn!(by = %format_args!("{by:#}"), "the network is shut down"),
         CoreEvent::IdentityUsedElsewhere { id } => {
             tracing::error!(envelope = %id, "somebody else signs with this node's key");
         }

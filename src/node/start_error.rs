@@ -49,6 +49,9 @@ pub enum StartError {
     #[cfg(feature = "sealed")]
     #[error(transparent)]
     SealKeys(#[from] crate::sealed::SealSecretsError),
+    /// What says who is admitted does not count.
+    #[error("the node is not started: {0}")]
+    Access(#[from] super::AccessError),
     /// There is no runtime.
     #[error("a node needs a tokio runtime: start it from async code")]
     NoRuntime,

@@ -58,7 +58,11 @@ impl SenderBudget {
     fn take(&mut self, envelope: &Envelope, content: &Content, now: Instant) -> bool {
         match content {
             Content::Presence(_) | Content::Leave => self.presences.take(now),
-            Content::Application | Content::Member(_) | Content::OtherProtocol | Content::Unreadable => {
+            Content::Application
+            | Content::Member { .. }
+            | Content::Shutdown
+            | Content::OtherProtocol
+            | Content::Unreadable => {
                 let bytes = u32::try_from(envelope.size()).unwrap_or(u32::MAX).div_ceil(BYTES_PER_TOKEN);
                 self.envelopes.has(now, 1) && self.bytes.take_many(now, bytes) && self.envelopes.take(now)
             }

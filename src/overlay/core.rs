@@ -7,10 +7,13 @@ use std::time::Duration;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 
+use crate::access::Admission;
 use crate::envelope::{Envelope, EnvelopeId, Timestamp, Verified};
 use crate::identity::NodeId;
+use crate::wire::GoodbyeCode;
 
 use super::addresses::Addresses;
+use super::admission::{Waiting, Withheld};
 use super::asking::Asking;
 use super::budget::SenderBudgets;
 use super::holders::Holders;
@@ -45,6 +48,8 @@ pub struct Setup {
     pub features: Vec<String>,
     /// What to announce of its applications: title and version.
     pub apps: BTreeMap<String, String>,
+    /// Who may take part, and what is known of it at the start.
+    pub admission: Admission,
     /// The seed of every random choice. Two cores with equal seeds that are told the same do the same.
     pub seed: [u8; 32],
 }
@@ -64,6 +69,9 @@ pub struct Core {
     pub(super) records: Records,
     pub(super) addresses: Addresses,
     pub(super) standing: Standing,
+    pub(super) admission: Admission,
+    pub(super) waiting: Waiting,
+    pub(super) withheld: Withheld,
     pub(super) asking: Asking,
     pub(super) repair: Repair,
     pub(super) tree: Tree,
@@ -86,6 +94,8 @@ pub struct Core {
     pub(super) announced: Presence,
     pub(super) announce_by: Instant,
     next_dial: u64,
+    /// When this life began.
+    pub(super) started: Timestamp,
     /// Since when this process knows of every presence it signed, and since when its log knows of everything else.
     pub(super) own_start: Timestamp,
     pub(super) own_log_start: Timestamp,
@@ -128,6 +138,8 @@ pub(super) enum Timer {
     Tree,
     /// Try one of the pruned links again.
     TryEdge,
+    /// Look after what waits for certificates, and after certificates that end.
+    Admission,
     /// Is the link alive?
     Ping(LinkId),
     /// The link's keys have served long enough.
@@ -163,7 +175,11 @@ impl Core {
         Core {
             own: setup.own,
             index: Index::new(setup.settings.index_capacity, now.wall.minus(floor), hash_key),
-            tickets: Tickets::default(),
+            tickets: Tickets::new(setup.admission.certified().map(|certified| certified.authority().clone())),
+            admission: setup.admission,
+            waiting: Waiting::default(),
+            withheld: Withheld::default(),
+            started: now.wall,
             members: Members::new(setup.settings.member_capacity, setup.own, lots),
             records: Records::new(setup.settings.member_capacity),
             addresses: Addresses::default(),
@@ -210,10 +226,19 @@ impl Core {
 
     /// Begins to leave: every link is told good-bye. The host has published the leave before.
     pub fn stop(&mut self, now: Now) {
+        self.end(now, GoodbyeCode::Leaving, Reason::Stopping);
+    }
+
+    /// The same, because the whole network is shut down.
+    pub fn stop_with_network(&mut self, now: Now) {
+        self.end(now, GoodbyeCode::NetworkShutdown, Reason::NetworkShutDown);
+    }
+
+    fn end(&mut self, now: Now, goodbye: GoodbyeCode, reason: Reason) {
         self.announce_ids(now);
         self.stopping = true;
         for link in self.links.keys().copied().collect::<Vec<_>>() {
-            self.close(link, Some(crate::wire::GoodbyeCode::Leaving), Reason::Stopping);
+            self.close(link, Some(goodbye), reason);
         }
         self.remember_peers();
         self.dials.clear();
@@ -245,6 +270,7 @@ impl Core {
                 Timer::Repair => self.tend_repair(now),
                 Timer::Tree => self.tend_tree(now),
                 Timer::TryEdge => self.try_another_edge(now),
+                Timer::Admission => self.tend_admission(now),
                 Timer::Ping(link) => self.look_alive(now, link),
                 Timer::Renew(link) => self.renew(now, link),
                 Timer::Contest(old) => self.decide_contest(old),

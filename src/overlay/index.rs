@@ -44,7 +44,7 @@ struct Entry {
 /// order the member table knows, only as long as there is room.
 #[derive(Debug)]
 pub(super) struct Index {
-    // Looked up for every copy of every envelope, never iterated: its order can influence nothing.
+    // Looked up for every copy of every envelope; its order can influence nothing.
     entries: HashMap<EnvelopeId, Entry, IdHash>,
     /// Presences and leaves.
     passing: Passing,
@@ -144,6 +144,20 @@ impl Index {
         if let Some(entry) = self.entries.get_mut(id) {
             entry.judgement = judgement;
         }
+    }
+
+    /// Refuses after all what was accepted of those whom `takes` names with its time; gives it in the order of senders.
+    pub(super) fn refuse_those(&mut self, takes: impl Fn(&NodeId, Timestamp) -> bool) -> Vec<(NodeId, EnvelopeId)> {
+        let mut refused = Vec::new();
+        for (id, entry) in &mut self.entries {
+            if entry.judgement == Judgement::Accepted && takes(&entry.sender, entry.time) {
+                entry.judgement = Judgement::Refused;
+                refused.push((entry.sender, *id));
+            }
+        }
+        // The table has no order; what is done with it afterwards has one.
+        refused.sort_unstable();
+        refused
     }
 
     /// Forgets an id before its time: it may come again as new.

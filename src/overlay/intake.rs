@@ -3,6 +3,7 @@
 //! Between the three the host does what takes time, without the core: it verifies signatures, asks applications, appends
 //! to the log. A message is relayed only by `accept`, and `accept` takes only what came out of `verified`.
 
+use crate::access::{Admittance, Authority};
 use crate::envelope::{Envelope, EnvelopeId, Scheme, Verified};
 use crate::identity::NodeId;
 
@@ -70,7 +71,7 @@ impl Judged {
         scheme: &dyn Scheme,
         ticket: Ticket,
         envelope: Envelope,
-        read: impl FnOnce(&Verified<Envelope>) -> Content,
+        read: impl FnOnce(&Verified<Envelope>, Option<&Authority>) -> Content,
     ) -> Self {
         Self::with(scheme.verify(envelope.clone()).ok(), ticket, envelope, read)
     }
@@ -79,11 +80,11 @@ impl Judged {
         verified: Option<Verified<Envelope>>,
         ticket: Ticket,
         envelope: Envelope,
-        read: impl FnOnce(&Verified<Envelope>) -> Content,
+        read: impl FnOnce(&Verified<Envelope>, Option<&Authority>) -> Content,
     ) -> Self {
         let outcome = match verified {
             Some(verified) => {
-                let content = read(&verified);
+                let content = read(&verified, ticket.authority.as_deref());
                 Outcome::Good(verified, content)
             }
             None => Outcome::Bad(envelope),
@@ -103,7 +104,7 @@ impl Judged {
 }
 
 /// An envelope whose id is claimed: it is verified, indexed, and waits for its verdict.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Claimed {
     envelope: Verified<Envelope>,
     content: Content,
@@ -281,21 +282,56 @@ impl Core {
             return None;
         }
         self.index.claim(&envelope, self.settings.keep);
+        if let Content::Member { certificate: Some(certificate), .. } = &content {
+            // It speaks for itself, whatever becomes of the record.
+            self.learn_certificate(now, certificate);
+        }
+        let mut is_known = true;
+        if !self.admission.is_open() {
+            match self.not_admitted(&envelope, &content) {
+                None => {}
+                Some(Admittance::Unknown) => is_known = false,
+                Some(admittance) => {
+                    let revoked = admittance == Admittance::Revoked;
+                    self.withhold(&envelope, if revoked { Reason::Revoked } else { Reason::NotAdmitted });
+                    return None;
+                }
+            }
+        }
         // What the tree failed to bring is news all the same.
         let is_flooded = !vouched && asked != Some(AskedFor::Past) && repaired.is_none();
         let in_budget = !is_flooded || self.charge_sender(now, &envelope, &content);
-        let admitted = if in_budget { self.admits(&envelope, &content) } else { Err(Reason::Shed) };
-        if let Err(reason) = admitted {
-            self.counts.count(reason);
-            self.index.judge(&envelope.id(), Judgement::Refused);
-            if vouched {
-                self.learn_vouched(now, envelope.sender());
-            }
-            return None;
-        }
         let copies = copies.into_iter().map(|copy| copy.link);
         let holders = std::iter::once(ticket.link).chain(copies).chain(announcers).collect();
-        Some(Claimed { envelope, content, holders, asked, repaired, vouched })
+        let claimed = Claimed { envelope, content, holders, asked, repaired, vouched };
+        if !in_budget {
+            self.refuse_claimed(now, &claimed, Reason::Shed);
+            return None;
+        }
+        if !is_known {
+            self.wait_for_certificate(now, ticket.link, claimed);
+            return None;
+        }
+        self.admit_claimed(now, claimed)
+    }
+
+    /// The protocol's own say about an envelope whose sender is admitted.
+    pub(super) fn admit_claimed(&mut self, now: Now, claimed: Claimed) -> Option<Claimed> {
+        match self.admits(&claimed.envelope, &claimed.content) {
+            Ok(()) => Some(claimed),
+            Err(reason) => {
+                self.refuse_claimed(now, &claimed, reason);
+                None
+            }
+        }
+    }
+
+    fn refuse_claimed(&mut self, now: Now, claimed: &Claimed, reason: Reason) {
+        self.counts.count(reason);
+        self.index.judge(&claimed.envelope.id(), Judgement::Refused);
+        if claimed.vouched {
+            self.learn_vouched(now, claimed.envelope.sender());
+        }
     }
 
     /// The protocol's own say about a verified envelope.
@@ -307,7 +343,8 @@ impl Core {
         }
         match content {
             Content::Presence(_) | Content::Leave => self.members.admits(envelope),
-            Content::Member(_) => self.records.admits(envelope),
+            Content::Member { .. } => self.records.admits(envelope),
+            Content::Shutdown => self.admits_shutdown(envelope),
             Content::Unreadable => Err(Reason::BadContent),
             Content::Application | Content::OtherProtocol => Ok(()),
         }
@@ -317,7 +354,14 @@ impl Core {
     pub fn accept(&mut self, now: Now, claimed: Vec<Claimed>) {
         for Claimed { envelope, content, holders, asked, repaired, vouched } in claimed {
             let id = envelope.id();
+            if !self.is_still_admitted(&envelope, &content) {
+                continue;
+            }
             self.index.judge(&id, Judgement::Accepted);
+            if content == Content::Shutdown {
+                self.shut_down(&envelope, &holders);
+                continue;
+            }
             self.apply(now, &envelope, content, vouched);
             self.holders.add(&envelope, self.own, &holders);
             self.learnt_of(envelope.time());
@@ -374,7 +418,13 @@ impl Core {
     pub fn publish(&mut self, now: Now, envelope: Verified<Envelope>) -> Handed {
         self.index.claim(&envelope, self.settings.keep);
         self.index.judge(&envelope.id(), Judgement::Accepted);
-        let content = Content::of(&envelope);
+        // What this node says of itself it need not check, and it knows its own certificate.
+        let content = Content::of(&envelope, None);
+        if content == Content::Shutdown {
+            let handed = Handed { contents: self.link_count(), ids: 0 };
+            self.shut_down(&envelope, &[]);
+            return handed;
+        }
         self.apply(now, &envelope, content, false);
         self.holders.add(&envelope, self.own, &[]);
         self.learnt_of(envelope.time());
@@ -387,7 +437,7 @@ impl Core {
         let presence = match content {
             Content::Presence(presence) => Some(presence),
             Content::Leave => None,
-            Content::Member(record) => {
+            Content::Member { record, .. } => {
                 let is_member = |id: &NodeId| self.members.presence(id).is_some();
                 if !self.records.put(envelope, *record, self.settings.keep, is_member) {
                     // Others keep it.
@@ -395,7 +445,7 @@ impl Core {
                 }
                 return;
             }
-            Content::Application | Content::OtherProtocol | Content::Unreadable => return,
+            Content::Application | Content::Shutdown | Content::OtherProtocol | Content::Unreadable => return,
         };
         let put = self.members.put(envelope, presence.clone(), self.settings.keep, now.instant);
         if !put.is_kept {

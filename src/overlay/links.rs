@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::access::{Attested, Certificate};
 use crate::envelope::Timestamp;
 use crate::identity::NodeId;
 use crate::wire::{Frame, Goodbye, GoodbyeCode};
 
 use super::addresses::Trust;
+use super::admission::QUESTIONS;
 use super::asking::Served;
 use super::bucket::TokenBucket;
 use super::core::Timer;
@@ -48,6 +50,12 @@ pub struct Opening {
     pub reconcile: bool,
     /// Whether the other node knows EAGER and LAZY.
     pub tree: bool,
+    /// Whether the other node knows MEMBERS_WANTED.
+    pub members: bool,
+    /// The certificate in its HELLO, if the authority of the network signed it.
+    pub certificate: Option<Attested<Certificate>>,
+    /// The epoch of the revocations it holds; `None` if it knows none.
+    pub epoch: Option<u64>,
 }
 
 /// A link as the rest of the program sees it.
@@ -101,6 +109,12 @@ pub(super) struct Link {
     pub(super) served: Served,
     /// Whether the other node compares with this one what both have.
     pub(super) reconciles: bool,
+    /// Whether it answers MEMBERS_WANTED.
+    pub(super) members: bool,
+    /// Questions for certificates that may be put to it.
+    pub(super) questions: TokenBucket,
+    /// Whether it takes lists of revocations.
+    pub(super) has_epoch: bool,
     pub(super) edge: Edge,
     pub(super) equal: Equal,
     pub(super) ping: Option<(u64, Instant)>,
@@ -138,7 +152,8 @@ impl Core {
         if self.standing.is_barred(peer, now.instant) {
             return Err(Reason::Barred);
         }
-        Ok(())
+        // Where certificates say who is admitted, HELLO brings them: until then nobody is turned away.
+        if self.admission.epoch().is_some() { Ok(()) } else { self.may_link(now, peer) }
     }
 
     /// A connection was set up, both HELLOs are known. From here on the link is the core's.
@@ -152,6 +167,8 @@ impl Core {
             refused(Reason::Stopping, GoodbyeCode::Leaving)
         } else if let Err(reason) = self.admit(now, &opening.peer) {
             Err(Refused { reason, goodbye: (reason == Reason::Barred).then_some(GoodbyeCode::Barred) })
+        } else if let Err(reason) = self.check_certificate(now, &opening) {
+            refused(reason, GoodbyeCode::NotAdmitted)
         } else {
             self.make_room(now, &opening, is_renewal(target.as_ref()))
         };
@@ -257,6 +274,9 @@ impl Core {
             awaiting_peers: 0,
             served: Served::default(),
             reconciles: opening.reconcile,
+            members: opening.members,
+            questions: TokenBucket::new(QUESTIONS, self.settings.ask_every, now.instant),
+            has_epoch: opening.epoch.is_some(),
             edge: Edge::new(opening.tree),
             equal: Equal::default(),
             ping: None,
@@ -267,6 +287,7 @@ impl Core {
         };
         self.links.insert(link, state);
         self.event(CoreEvent::LinkOpened { link, peer, direction, remote });
+        self.admission_link_opened(now, opening);
         self.check_clock(now, peer, opening.time);
         self.timers.set(Timer::Ping(link), now.instant + self.settings.ping_after);
         self.schedule_renewal(now, link);

@@ -188,6 +188,11 @@ impl Members {
         Some(slot.state)
     }
 
+    /// Forgets somebody who is no member any more; says whether it was one that was there.
+    pub(super) fn expel(&mut self, member: &NodeId) -> bool {
+        self.remove(member).is_some_and(|was| was != MemberState::Gone)
+    }
+
     fn tally(&mut self, state: MemberState, by: isize) {
         let count = if state == MemberState::Gone { &mut self.gone } else { &mut self.present };
         *count = count.saturating_add_signed(by);

@@ -8,6 +8,7 @@
 //! log appends, [`Core::accept`]. [`take_in`] is that way for a host without applications.
 
 mod addresses;
+mod admission;
 mod asking;
 mod bucket;
 mod budget;
@@ -45,6 +46,7 @@ mod tickets;
 mod timers;
 mod tree;
 
+pub use admission::Withdrawal;
 pub use self::core::{ClockWentBack, Core, Setup};
 pub(crate) use bucket::TokenBucket;
 pub use holders::{Held, Holder};
@@ -56,15 +58,16 @@ pub use now::{Instant, Now};
 pub use on_demand::Reach;
 pub use output::{CoreEvent, DialId, Direction, JoinStep, LinkId, Output, Target};
 pub use past::{Past, PastLog, Seen};
-pub use presence::{Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE, Presence, PresenceError};
+pub use presence::{Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE, Presence, PresenceError, SHUTDOWN_TITLE};
 pub use reason::{Reason, ReasonCounts};
 pub use reconcile::RepairCounts;
+pub(crate) use ranges::is_public;
 pub(crate) use records::MEMBERS;
 pub use relay::Handed;
 pub use remembered::RememberedPeer;
 pub use settings::{Broadcast, Settings};
 pub use standing::Offence;
-pub(crate) use take_in::take_in_by;
+pub(crate) use take_in::{keep_and_accept, take_in_by};
 pub use take_in::{CoreAccess, Keep, take_in};
 pub use tickets::Ticket;
 pub use tree::Push;

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use rand::seq::IteratorRandom;
 
+use crate::access::{Admission, Admittance, Rights};
 use crate::identity::NodeId;
 use crate::wire::{GoodbyeCode, WhichPeers};
 
 use super::addresses::{Trust, Wanted};
+use super::admission::second;
 use super::core::Timer;
 use super::members::Members;
 use super::output::{Direction, LinkId, Output, Target};
@@ -41,6 +43,9 @@ struct Candidates<'a> {
     /// Ranges that are being dialled, where ranges are limited.
     dialled: BTreeSet<Range>,
     standing: &'a Standing,
+    admission: &'a Admission,
+    /// What the clock says, in seconds.
+    second: u64,
     /// Whether this node is out where only public addresses lead anywhere.
     is_out_there: bool,
     since: Instant,
@@ -58,7 +63,10 @@ impl Wanted for Candidates<'_> {
 
     fn may_be_dialled(&self, member: &NodeId) -> bool {
         let known = self.members.known_before(member, self.since);
-        member != self.own && !known && !self.busy.contains(member) && !self.standing.is_barred(member, self.now)
+        member != self.own && !known
+            && !self.busy.contains(member)
+            && !self.standing.is_barred(member, self.now)
+            && self.is_admitted(member)
     }
 
     fn may_be_dialled_at(&self, address: &SocketAddr) -> bool {
@@ -76,6 +84,14 @@ impl Wanted for Candidates<'_> {
 
     fn is_alone(&self) -> bool {
         self.is_alone
+    }
+}
+
+impl Candidates<'_> {
+    /// Whether somebody may be a member, as far as that is known without asking.
+    fn is_admitted(&self, member: &NodeId) -> bool {
+        let judged = self.admission.judge(member, self.second, Rights::LINK);
+        matches!(judged, Admittance::Admitted | Admittance::Unknown)
     }
 }
 
@@ -146,9 +162,9 @@ impl Core {
     /// The same among those of whom this node first heard at `since` or later.
     pub(super) fn choose_newer(&mut self, now: Now, since: Instant) -> Option<Target> {
         let (busy, dialled, is_alone) = (self.busy(), self.dialled_ranges(), self.is_alone());
-        let (is_out_there, now) = (self.is_out_there(), now.instant);
-        let Core { own, settings, members, standing, .. } = self;
-        let wanted = Candidates { own, busy, dialled, is_alone, settings, members, standing, is_out_there, since, now };
+        let (is_out_there, second, now) = (self.is_out_there(), second(now.wall), now.instant);
+        let Core { own, settings, members, standing, admission, .. } = self;
+        let wanted = Candidates { own, busy, dialled, is_alone, settings, members, standing, admission, second, is_out_there, since, now };
         let chosen = self.addresses.choose(now, settings, &mut self.rng, &wanted);
         chosen.map(|(id, address)| Target::Member { id, address })
     }
@@ -221,10 +237,11 @@ impl Core {
         }
         if (self.join.may_spread() || self.seeks_in_vain()) && self.lacks_links() && self.own_dials() < DIALS_AT_ONCE {
             let (busy, dialled, is_alone) = (self.busy(), self.dialled_ranges(), self.is_alone());
-            let (is_out_there, since, now) = (self.is_out_there(), Instant::default(), now.instant);
-            let Core { own, settings, members, standing, .. } = self;
+            let (is_out_there, since) = (self.is_out_there(), Instant::default());
+            let (second, now) = (second(now.wall), now.instant);
+            let Core { own, settings, members, standing, admission, .. } = self;
             let wanted =
-                Candidates { own, busy, dialled, is_alone, settings, members, standing, is_out_there, since, now };
+                Candidates { own, busy, dialled, is_alone, settings, members, standing, admission, second, is_out_there, since, now };
             self.addresses.next_try(now, settings, &wanted).map(&mut at_latest);
         }
         if let Some(next) = next {
@@ -281,7 +298,7 @@ impl Core {
             links: self.published_links(),
             features: self.features.clone(),
             apps: self.apps.clone(),
-            epoch: 0,
+            epoch: self.admission.epoch().unwrap_or(0),
             period,
         };
         self.last_announced = Some(now.instant);

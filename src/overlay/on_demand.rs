@@ -42,7 +42,7 @@ impl Core {
         if let Some(link) = self.link_with(peer) {
             return Reach::Linked(link);
         }
-        if let Err(reason) = self.admit(now, peer) {
+        if let Err(reason) = self.admit(now, peer).and_then(|()| self.may_link(now, peer)) {
             return Reach::Not(reason);
         }
         if self.is_dialled(peer) {

@@ -3,11 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::access::{Attested, Revocations};
 use crate::envelope::{Envelope, EnvelopeId, Verified};
 use crate::identity::NodeId;
 use crate::wire::{Frame, GoodbyeCode};
 
-use super::{MemberState, Presence, Reason, RememberedPeer};
+use super::{Claimed, MemberState, Presence, Reason, RememberedPeer, Withdrawal};
 
 /// One link, as the host numbers them; never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -103,6 +104,13 @@ pub enum Output {
     },
     /// Write down whom to go back to after a restart, in the place of what was written before.
     Remember(Vec<RememberedPeer>),
+    /// Go on with envelopes whose senders turned out to be admitted, as with those in
+    /// [`Verdicts::claimed`](super::Verdicts::claimed).
+    Claimed(Vec<Claimed>),
+    /// Let go of contents in the log: their senders are no members any more.
+    Withdraw(Withdrawal),
+    /// Write down the list of revocations, in the place of an older one.
+    KeepRevocations(Attested<Revocations>),
     /// Tell whoever listens.
     Event(CoreEvent),
 }
@@ -192,6 +200,18 @@ pub enum CoreEvent {
         peer: NodeId,
         /// For what.
         reason: Reason,
+    },
+    /// Memberships were revoked.
+    Revoked {
+        /// The number of the list that says so.
+        epoch: u64,
+        /// Those who are known to have had a membership until now. Others may be in the list.
+        members: Vec<NodeId>,
+    },
+    /// Somebody who may has shut the network down; the word is passed on already. The host stops.
+    NetworkShutDown {
+        /// Who.
+        by: NodeId,
     },
     /// Somebody else signs with this node's key.
     IdentityUsedElsewhere {

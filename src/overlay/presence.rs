@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::access::{Attested, Authority, Certificate};
 use crate::envelope::{Envelope, Title, Verified, parse_object};
 use crate::identity::{NodeId, decode_hex, encode_hex};
 use crate::wire::FieldError;
@@ -20,6 +21,8 @@ pub const PRESENCE_TITLE: &str = "sealnet/presence";
 pub const LEAVE_TITLE: &str = "sealnet/leave";
 /// The title of what others need to know about a member that is away.
 pub const MEMBER_TITLE: &str = "sealnet/member";
+/// The title by which somebody with the right to it shuts the whole network down.
+pub const SHUTDOWN_TITLE: &str = "sealnet/shutdown";
 
 /// Whether an envelope with this title takes its sender's one place for such, where a later one replaces it.
 pub(super) fn fills_slot(title: &str) -> bool {
@@ -140,7 +143,14 @@ pub enum Content {
     /// A member leaves.
     Leave,
     /// What others need of a member also while it is away.
-    Member(Box<MemberRecord>),
+    Member {
+        /// What it says.
+        record: Box<MemberRecord>,
+        /// The certificate in it, if the authority signed it for the sender.
+        certificate: Option<Attested<Certificate>>,
+    },
+    /// Somebody asks the whole network to shut down.
+    Shutdown,
     /// A title of the protocol that this version does nothing with: kept and relayed.
     OtherProtocol,
     /// A title of the protocol whose content cannot be read.
@@ -148,25 +158,32 @@ pub enum Content {
 }
 
 impl Content {
-    /// Reads what the core needs of an envelope.
-    pub fn of(envelope: &Verified<Envelope>) -> Self {
+    /// Reads what the core needs of an envelope. Where there are certificates, the one in it is verified: one signature.
+    pub fn of(envelope: &Verified<Envelope>, authority: Option<&Authority>) -> Self {
         match envelope.title() {
             PRESENCE_TITLE => match Presence::decode(&envelope.message()) {
                 Ok(presence) => Content::Presence(Arc::new(presence)),
                 Err(_) => Content::Unreadable,
             },
             MEMBER_TITLE => match MemberRecord::decode(&envelope.message()) {
-                Ok(record) => Content::Member(Box::new(record)),
+                Ok(record) => {
+                    let said = record.certificate.as_ref().zip(authority);
+                    let said = said.and_then(|(bytes, authority)| authority.certificate(bytes).ok());
+                    let certificate = said.filter(|said| said.membership().subject == envelope.sender());
+                    Content::Member { record: Box::new(record), certificate }
+                }
                 Err(_) => Content::Unreadable,
             },
             LEAVE_TITLE if envelope.message().is_empty() => Content::Leave,
-            LEAVE_TITLE => Content::Unreadable,
+            SHUTDOWN_TITLE if envelope.message().is_empty() && envelope.lifetime().is_live_only() => Content::Shutdown,
+            LEAVE_TITLE | SHUTDOWN_TITLE => Content::Unreadable,
             title if title.starts_with(Title::PROTOCOL_PREFIX) => Content::OtherProtocol,
             _ => Content::Application,
         }
     }
 
-    /// Whether it goes to the log. Presences, leaves and records live in the tables of members instead.
+    /// Whether it goes to the log. Presences, leaves and records live in the tables of members instead, and a shutdown is
+    /// over when it has been obeyed.
     pub fn is_logged(&self) -> bool {
         matches!(self, Content::Application | Content::OtherProtocol)
     }

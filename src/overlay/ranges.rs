@@ -34,7 +34,7 @@ pub(super) fn is_dialable(address: &SocketAddr) -> bool {
 }
 
 /// Whether an address leads to the same place wherever it is dialled from (RFC 6890, as far as it matters to nodes).
-pub(super) fn is_public(address: &SocketAddr) -> bool {
+pub(crate) fn is_public(address: &SocketAddr) -> bool {
     is_dialable(address)
         && match address.ip().to_canonical() {
             IpAddr::V4(ip) => {

@@ -57,6 +57,16 @@ pub enum Reason {
     WrongType,
     /// The log does not take it: the disk is full, broken or too slow. It may come again.
     LogFull,
+    /// Nobody said within ten seconds whether its sender is admitted. It may come again when that is known.
+    AdmissionUnknown,
+    /// Its sender has no right to it: shutting the network down.
+    NotAllowed,
+
+    // Envelopes and links.
+    /// Its sender, or the node at the other end, is not admitted: no member, or not at that time.
+    NotAdmitted,
+    /// The membership of its sender, or of the node at the other end, is revoked.
+    Revoked,
 
     // Links.
     /// This node is stopping.
@@ -125,7 +135,7 @@ impl Reason {
     }
 
     /// Every reason, in the order of the list above.
-    pub const ALL: [Reason; 49] = [
+    pub const ALL: [Reason; 53] = [
         Reason::BadEnvelope,
         Reason::BadSignature,
         Reason::KnownBad,
@@ -148,6 +158,10 @@ impl Reason {
         Reason::ApplicationFailed,
         Reason::WrongType,
         Reason::LogFull,
+        Reason::AdmissionUnknown,
+        Reason::NotAllowed,
+        Reason::NotAdmitted,
+        Reason::Revoked,
         Reason::Stopping,
         Reason::PeerLeft,
         Reason::DuplicateLink,
@@ -202,6 +216,10 @@ impl Reason {
             Reason::ApplicationFailed => "application-failed",
             Reason::WrongType => "wrong-type",
             Reason::LogFull => "log-full",
+            Reason::AdmissionUnknown => "admission-unknown",
+            Reason::NotAllowed => "not-allowed",
+            Reason::NotAdmitted => "not-admitted",
+            Reason::Revoked => "revoked",
             Reason::Stopping => "stopping",
             Reason::PeerLeft => "peer-left",
             Reason::DuplicateLink => "duplicate-link",

@@ -81,6 +81,11 @@ impl Records {
         }
     }
 
+    /// Forgets what somebody said who is no member any more.
+    pub(super) fn expel(&mut self, id: &NodeId) {
+        self.remove(id);
+    }
+
     /// Forgets what has run out.
     pub(super) fn expire(&mut self, now: Timestamp) {
         self.slots.retain(|_, slot| slot.expires >= now);

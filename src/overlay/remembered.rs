@@ -48,6 +48,13 @@ impl RememberedPeers {
         self.is_changed |= self.peers.len() != before;
     }
 
+    /// Nobody is to go back to this node.
+    pub(super) fn forget(&mut self, id: &NodeId) {
+        let before = self.peers.len();
+        self.peers.retain(|known| known.id != *id);
+        self.is_changed |= self.peers.len() != before;
+    }
+
     /// The list, if it changed since it was last asked for.
     fn take_changed(&mut self) -> Option<Vec<RememberedPeer>> {
         std::mem::take(&mut self.is_changed).then(|| self.peers.clone())

@@ -101,20 +101,30 @@ pub(crate) fn take_in_by<C: CoreAccess + ?Sized>(
             waiting = others.into();
             judged.extend(theirs.into_iter().map(|(ticket, _)| Judged::given_up(ticket)));
         }
-        let (mut kept, mut refused) = (Vec::new(), Vec::new());
-        for claimed in verdicts.claimed {
-            if !claimed.content().is_logged() {
-                kept.push(claimed);
-            } else if let Some(claimed) = keep.judge(claimed) {
-                let is_kept = keep.append(claimed.envelope());
-                if is_kept { &mut kept } else { &mut refused }.push(claimed);
-            }
+        keep_and_accept(core, &mut keep, &now, verdicts.claimed);
+    }
+}
+
+/// The end of that way: what was claimed is judged, appended, and accepted if it is kept.
+pub(crate) fn keep_and_accept<C: CoreAccess + ?Sized>(
+    core: &C,
+    keep: &mut impl Keep,
+    now: impl Fn() -> Now,
+    claimed: Vec<Claimed>,
+) {
+    let (mut kept, mut refused) = (Vec::new(), Vec::new());
+    for claimed in claimed {
+        if !claimed.content().is_logged() {
+            kept.push(claimed);
+        } else if let Some(claimed) = keep.judge(claimed) {
+            let is_kept = keep.append(claimed.envelope());
+            if is_kept { &mut kept } else { &mut refused }.push(claimed);
         }
-        if !(kept.is_empty() && refused.is_empty()) {
-            core.with(|core| {
-                core.accept(now(), kept);
-                refused.iter().for_each(|claimed| core.unremember(now(), claimed, Reason::LogFull));
-            });
-        }
+    }
+    if !(kept.is_empty() && refused.is_empty()) {
+        core.with(|core| {
+            core.accept(now(), kept);
+            refused.iter().for_each(|claimed| core.unremember(now(), claimed, Reason::LogFull));
+        });
     }
 }

@@ -1,11 +1,14 @@
 //! One verification per id at a time: who verifies, and who waits for the outcome.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::access::Authority;
 use crate::envelope::{Envelope, EnvelopeId};
 use crate::identity::Signature;
 
+use super::presence::MEMBER_TITLE;
 use super::{Instant, LinkId, Reason};
 
 /// Copies that wait for one verification; more are dropped unremembered.
@@ -23,6 +26,8 @@ pub struct Ticket {
     pub(super) id: EnvelopeId,
     pub(super) link: LinkId,
     pub(super) vouched: bool,
+    /// Who must have signed the certificate in it, if it may hold one.
+    pub(super) authority: Option<Arc<Authority>>,
 }
 
 impl Ticket {
@@ -48,6 +53,8 @@ pub(super) struct Tickets {
     open: BTreeMap<EnvelopeId, Vec<Copy>>,
     bad: BTreeSet<Exact>,
     bad_by_age: VecDeque<(Instant, Exact)>,
+    /// Who signs certificates, where there are any.
+    authority: Option<Arc<Authority>>,
 }
 
 /// What is to happen with a copy of an unseen envelope.
@@ -58,6 +65,16 @@ pub(super) enum Claim {
 }
 
 impl Tickets {
+    pub(super) fn new(authority: Option<Arc<Authority>>) -> Self {
+        Tickets { authority, ..Tickets::default() }
+    }
+
+    fn ticket(&self, copy: Copy) -> (Ticket, Envelope) {
+        let authority = self.authority.as_ref().filter(|_| copy.envelope.title() == MEMBER_TITLE);
+        let (id, authority) = (copy.envelope.id(), authority.cloned());
+        (Ticket { id, link: copy.link, vouched: copy.vouched, authority }, copy.envelope)
+    }
+
     /// A copy of an envelope that was not seen before.
     pub(super) fn claim(&mut self, now: Instant, copy: Copy) -> Claim {
         while self.bad_by_age.front().is_some_and(|(at, _)| now.since(*at) >= BAD_FOR) {
@@ -75,7 +92,8 @@ impl Tickets {
             }
             None => {
                 self.open.insert(id, Vec::new());
-                Claim::Verify(Ticket { id, link: copy.link, vouched: copy.vouched }, copy.envelope)
+                let (ticket, envelope) = self.ticket(copy);
+                Claim::Verify(ticket, envelope)
             }
         }
     }
@@ -113,7 +131,7 @@ impl Tickets {
             return None;
         }
         let copy = parked.remove(0);
-        Some((Ticket { id: ticket.id, link: copy.link, vouched: copy.vouched }, copy.envelope))
+        Some(self.ticket(copy))
     }
 
     fn forget_oldest_bad(&mut self) {

@@ -51,6 +51,9 @@ impl Simulation {
             Output::Dial { dial, target } => self.dial(place, dial, target),
             Output::Close { link, goodbye, reason } => self.say_goodbye(place, link, goodbye, reason),
             Output::Announce { presence, lifetime } => {
+                if !std::mem::replace(&mut self.nodes[place].has_said_who_it_is, true) {
+                    self.publish_papers(place);
+                }
                 self.nodes[place].presences += 1;
                 let lifetime = Lifetime::secs(u32::try_from(lifetime.as_secs()).unwrap_or(u32::MAX));
                 if let Ok(title) = PRESENCE_TITLE.parse() {
@@ -58,6 +61,17 @@ impl Simulation {
                 }
             }
             Output::Remember(peers) => self.nodes[place].remembered = peers,
+            Output::Claimed(claimed) => self.go_on(place, claimed),
+            Output::Withdraw(withdrawal) => {
+                if let Some(running) = &self.nodes[place].running {
+                    running.log.withdraw(&|sender, time| withdrawal.takes(sender, time));
+                }
+            }
+            Output::KeepRevocations(list) => {
+                if let Some(papers) = &mut self.nodes[place].papers {
+                    papers.revocations = Some(list);
+                }
+            }
             Output::Event(event) => self.note_event(place, &event),
         }
     }
@@ -65,6 +79,16 @@ impl Simulation {
     fn note_event(&mut self, place: usize, event: &CoreEvent) {
         match event {
             CoreEvent::LinkOpened { .. } => self.nodes[place].link_openings += 1,
+            CoreEvent::NetworkShutDown { .. } => {
+                // It stops as soon as what it passes on has left.
+                self.digest.note(self.now, place, "shut down", &[]);
+                let now = self.now_at(place);
+                if let Some(running) = self.nodes[place].running.as_mut() {
+                    running.core.get_mut().stop_with_network(now);
+                }
+                let node = NodeRef { place, life: self.nodes[place].life };
+                self.queue.put(self.now, Event::End(node));
+            }
             CoreEvent::Member { id, state } => {
                 let what = match state {
                     MemberState::Present => "present",

@@ -2,9 +2,12 @@
 
 use bytes::Bytes;
 
+use crate::access::Authority;
 use crate::envelope::{Envelope, Verified};
 use crate::log::Log;
-use crate::overlay::{Content, Judged, LinkId, Offence, PRESENCE_TITLE, Reason, ReasonCounts, take_in_by};
+use crate::overlay::{
+    Claimed, Content, Judged, LinkId, MEMBER_TITLE, Offence, PRESENCE_TITLE, Reason, ReasonCounts, keep_and_accept, take_in_by,
+};
 use crate::wire::{EnvelopeIds, Frame};
 
 use super::Simulation;
@@ -60,6 +63,7 @@ impl Simulation {
                     running.core.get_mut().peers_answered(now, link);
                 }
             }
+            Frame::Revocations(bytes) => self.take_revocations(place, link, &bytes),
             frame => {
                 let now = self.now_at(place);
                 if let Some(running) = self.nodes[place].running.as_mut() {
@@ -123,11 +127,12 @@ impl Simulation {
             }
             is_kept
         };
-        let read = |envelope: &Verified<Envelope>| {
-            if envelope.title() != PRESENCE_TITLE {
-                return Content::of(envelope);
+        // There is one authority: what it says of a record, it says to every node.
+        let read = |envelope: &Verified<Envelope>, authority: Option<&Authority>| {
+            if !matches!(envelope.title(), PRESENCE_TITLE | MEMBER_TITLE) {
+                return Content::of(envelope, authority);
             }
-            readings.borrow_mut().entry(envelope.id()).or_insert_with(|| Content::of(envelope)).clone()
+            readings.borrow_mut().entry(envelope.id()).or_insert_with(|| Content::of(envelope, authority)).clone()
         };
         let judge = |ticket, envelope| Judged::reading(&**scheme, ticket, envelope, read);
         take_in_by(&running.core, judge, || now, append, link, vouched, envelopes);
@@ -136,6 +141,25 @@ impl Simulation {
             readings.borrow_mut().clear();
         }
         delivered
+    }
+
+    /// Takes what waited for its sender's certificate.
+    pub(super) fn go_on(&mut self, place: usize, claimed: Vec<Claimed>) {
+        let now = self.now_at(place);
+        let Some(running) = self.nodes[place].running.as_ref() else { return };
+        let mut append = |envelope: &Verified<Envelope>| running.log.append(envelope, now.wall).is_ok();
+        keep_and_accept(&running.core, &mut append, || now, claimed);
+    }
+
+    fn take_revocations(&mut self, place: usize, link: LinkId, bytes: &[u8]) {
+        let now = self.now_at(place);
+        let Node { running: Some(running), papers: Some(papers), .. } = &mut self.nodes[place] else { return };
+        let core = running.core.get_mut();
+        core.revocations_arrived(now, link, bytes.len());
+        match papers.attested(bytes) {
+            Some(list) => drop(core.revoke(now, Some(link), &list)),
+            None => core.blame(now, link, Offence::BadFrame, Reason::BadSignature),
+        }
     }
 
     /// The same for a message that is counted.

@@ -17,6 +17,8 @@ use super::statistics::MessageNumber;
 pub(super) enum Event {
     /// A node starts, with what it kept of its last life or without.
     Start(NodeRef, Memory),
+    /// A node ends, because the network is shut down.
+    End(NodeRef),
     /// A core's timer rings.
     Tick(NodeRef),
     /// The initiator's HELLO is at the responder, which decides first.

@@ -21,6 +21,8 @@ impl Simulation {
     pub(super) fn happen(&mut self, event: Event) {
         match event {
             Event::Start(node, memory) => self.start(node, memory),
+            Event::End(node) if self.is_current(node) => self.end(node.place, true),
+            Event::End(_) => {}
             Event::Tick(node) => self.tick(node),
             Event::Reach(connection) => self.reach(connection),
             Event::Answer(connection) => self.answer(connection),
@@ -154,7 +156,26 @@ impl Simulation {
         let Some(running) = self.nodes[own].running.as_mut() else { return Err(None) };
         let link = running.new_link();
         let (reconcile, tree) = (true, true);
-        let opening = Opening { link, dial, peer: peer_id, direction, remote, listen, time, renew, reconcile, tree };
+        let papers = self.nodes[peer].papers.as_ref();
+        let certificate = papers.map(|papers| papers.certificate.clone());
+        let epoch = papers.map(|papers| papers.revocations.as_ref().map_or(0, |list| list.epoch()));
+        let members = papers.is_some();
+        let Some(running) = self.nodes[own].running.as_mut() else { return Err(None) };
+        let opening = Opening {
+            link,
+            dial,
+            peer: peer_id,
+            direction,
+            remote,
+            listen,
+            time,
+            renew,
+            reconcile,
+            tree,
+            members,
+            certificate,
+            epoch,
+        };
         let outcome = running.core.get_mut().link_opened(now, opening);
         let what = if outcome.is_ok() { "open" } else { "refuse" };
         self.digest.note(self.now, own, what, peer_id.as_bytes());

@@ -8,6 +8,7 @@ use crate::log::{self, MemoryLog};
 use crate::overlay::{Core, Reason, Setup};
 
 use super::Simulation;
+use super::closed::Papers;
 use super::events::{Event, Memory};
 use super::network::{ConnectionId, Side};
 use super::node::{Node, NodeRef, Running};
@@ -27,7 +28,12 @@ impl Simulation {
         let kept = state.kept.take().filter(|_| memory == Memory::Kept);
         if memory == Memory::Lost {
             state.remembered.clear();
+            if let Some(papers) = &mut state.papers {
+                papers.revocations = None;
+            }
         }
+        state.has_said_who_it_is = false;
+        let admission = state.papers.as_ref().map(Papers::admission).unwrap_or_default();
         let mut settings = self.settings.overlay.clone();
         if node.place < self.settings.genesis {
             settings.inbound_links = settings.inbound_links.max(GENESIS_LINKS);
@@ -40,6 +46,7 @@ impl Simulation {
             addresses: vec![address],
             features: Vec::new(),
             apps: BTreeMap::new(),
+            admission,
             seed: self.rng.random(),
         };
         let log_name = Node::log_name(&mut self.rng);

@@ -25,6 +25,7 @@
 
 mod acts;
 mod arrivals;
+mod closed;
 mod conditions;
 mod digest;
 mod events;

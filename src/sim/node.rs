@@ -14,6 +14,7 @@ use crate::identity::{Identity, NetworkHash, NetworkName, NodeId};
 use crate::log::{Log, LogInstance, MemoryLog};
 use crate::overlay::{Core, Instant, LinkId, Past, PastLog, RememberedPeer, Seen};
 
+use super::closed::Papers;
 use super::network::{ConnectionId, Side};
 use super::regions::Location;
 use super::uplink::Uplink;
@@ -52,6 +53,9 @@ pub(super) struct Node {
     pub(super) kept: Option<Kept>,
     /// Connections it is an end of.
     pub(super) connections: BTreeSet<ConnectionId>,
+    /// Its certificate, in a closed network, and whether it has published it in this life.
+    pub(super) papers: Option<Papers>,
+    pub(super) has_said_who_it_is: bool,
     /// Whom it would go back to, as the state file of a real node says.
     pub(super) remembered: Vec<RememberedPeer>,
     pub(super) ticks: u64,
@@ -113,6 +117,8 @@ impl Node {
             running: None,
             kept: None,
             connections: BTreeSet::new(),
+            papers: None,
+            has_said_who_it_is: false,
             remembered: Vec::new(),
             ticks: 0,
             link_openings: 0,

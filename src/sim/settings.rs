@@ -19,6 +19,9 @@ pub struct Settings {
     pub seed: u64,
     /// How envelopes are made and judged. Signatures cost real time; beyond some hundreds of nodes choose `Open`.
     pub scheme: SchemeKind,
+    /// Whether members need certificates. Each node has one, of an authority made of the seed, and publishes it before its
+    /// first presence.
+    pub closed: bool,
     /// What every node's overlay is set to.
     pub overlay: overlay::Settings,
     /// Nodes start at random moments within this time. Zero: all at once.
@@ -47,6 +50,7 @@ impl Default for Settings {
             later: 0,
             seed: 0,
             scheme: SchemeKind::Open,
+            closed: false,
             overlay: overlay::Settings::local(),
             start_spread: Duration::ZERO,
             latency: (Duration::from_millis(1), Duration::from_millis(20)),

@@ -17,6 +17,7 @@ use crate::overlay::{Content, Instant, LEAVE_TITLE, LinkId, Now};
 use crate::wire::Frame;
 
 use super::Settings;
+use super::closed::Office;
 use super::digest::Rolling;
 use super::events::{Cargo, Event, Memory, Queue};
 use super::network::{Fate, Network, Stage};
@@ -60,6 +61,8 @@ pub struct Simulation {
     /// Presences that were read: the same bytes say the same to every node. Looked up, never iterated.
     pub(super) readings: RefCell<HashMap<EnvelopeId, Content>>,
     pub(super) false_alarms: u64,
+    /// Who signs certificates, in a closed network.
+    pub(super) office: Option<Office>,
 }
 
 impl Simulation {
@@ -71,6 +74,11 @@ impl Simulation {
             (0..settings.nodes).map(|place| Node::new(place, &settings, &name, &mut rng)).collect();
         for slow in (settings.genesis..nodes.len()).sample(&mut rng, settings.conditions.slow) {
             nodes[slow].slow_down();
+        }
+        let network = nodes.first().map(|node| *node.scheme.network()).filter(|_| settings.closed);
+        let office = network.and_then(|network| Office::new(settings.seed, network));
+        for (place, node) in nodes.iter_mut().enumerate() {
+            node.papers = office.as_ref().and_then(|office| office.papers(place, node.id));
         }
         let mut sim = Simulation {
             now: Instant::default(),
@@ -84,6 +92,7 @@ impl Simulation {
             digest: Rolling::default(),
             readings: RefCell::default(),
             false_alarms: 0,
+            office,
             settings,
         };
         for place in 0..sim.nodes.len().saturating_sub(sim.settings.later) {

@@ -13,6 +13,7 @@ use super::case::Case;
 use super::machine;
 use super::metric::*;
 use super::round::{Job, Round};
+use crate::access::Admission;
 use crate::envelope::{Draft, Envelope, Lifetime, Open, Scheme, Timestamp, Verified, Version};
 use crate::identity::{NetworkHash, NodeId};
 use crate::log::{DiskLog, Log, LogInstance, Opening, Settings};
@@ -131,6 +132,7 @@ pub(super) fn start(job: &Job, round: &mut Round) -> Result<(), Failure> {
         addresses: Vec::new(),
         features: Vec::new(),
         apps: BTreeMap::new(),
+        admission: Admission::Open,
         seed: [1; 32],
     };
     let (memory, worked, start) = (machine::resident(), machine::processor_time(), Instant::now());

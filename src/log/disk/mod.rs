@@ -284,6 +284,12 @@ impl Log for DiskLog {
         }
     }
 
+    fn withdraw(&self, takes: &dyn Fn(&NodeId, Timestamp) -> bool) {
+        if self.inner.lock().withdraw(takes) {
+            self.inner.work.notify_one();
+        }
+    }
+
     fn forget_before(&self, floor: Timestamp) {
         self.inner.lock().forget_before(floor);
     }

@@ -1,6 +1,6 @@
 //! The log's state in memory: what is held and where, what waits for the disk, what is to go from it.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -59,10 +59,14 @@ pub(super) struct Waiting {
 pub(super) struct Shelf {
     pub(super) holdings: Holdings<Content>,
     pub(super) is_closed: bool,
+    /// What was dropped is not to wait until something else is written.
+    is_urgent: bool,
     settings: Settings,
     queue: VecDeque<Waiting>,
     queued: HashMap<EnvelopeId, Verified<Envelope>>,
     queued_bytes: usize,
+    /// Those of them that are to go as soon as they have come to the disk.
+    withdrawn: HashSet<EnvelopeId>,
     recent: VecDeque<(u64, usize)>,
     recent_bytes: usize,
     dropped: Vec<Dropped>,
@@ -78,10 +82,12 @@ impl Shelf {
         Shelf {
             holdings: Holdings::new(own),
             is_closed: false,
+            is_urgent: false,
             settings: settings.clone(),
             queue: VecDeque::new(),
             queued: HashMap::new(),
             queued_bytes: 0,
+            withdrawn: HashSet::new(),
             recent: VecDeque::new(),
             recent_bytes: 0,
             dropped: Vec::new(),
@@ -140,7 +146,7 @@ impl Shelf {
 
     /// The envelope with this id, if it waits for the disk.
     pub(super) fn waiting(&self, id: &EnvelopeId) -> Option<&Verified<Envelope>> {
-        self.queued.get(id)
+        self.queued.get(id).filter(|_| !self.withdrawn.contains(id))
     }
 
     /// Lets an envelope wait for the disk, unless `limit` bytes wait already. The same one waits once.
@@ -159,7 +165,7 @@ impl Shelf {
     /// Whether there is something for the disk. What is dropped has time until something else is written, unless there is
     /// much of it.
     pub(super) fn has_work(&self) -> bool {
-        !self.queue.is_empty() || self.has_many_dropped() || self.is_closed
+        !self.queue.is_empty() || self.has_many_dropped() || self.is_closed || self.is_urgent
     }
 
     fn has_many_dropped(&self) -> bool {
@@ -176,7 +182,10 @@ impl Shelf {
         Changes {
             after: self.holdings.last(),
             added: self.queue.iter().take(GROUP).map(|waiting| waiting.envelope.clone()).collect(),
-            dropped: std::mem::take(&mut self.dropped),
+            dropped: {
+                self.is_urgent = false;
+                std::mem::take(&mut self.dropped)
+            },
             floor: self.floor,
         }
     }
@@ -188,6 +197,11 @@ impl Shelf {
             self.queued.remove(&envelope.id());
             self.queued_bytes -= envelope.size();
             let position = self.hold(envelope, since);
+            if self.withdrawn.remove(&envelope.id())
+                && let Some(held) = self.holdings.remove(position)
+            {
+                self.drop_content(position, &held);
+            }
             if let Some(answer) = answer {
                 let _ = answer.send(Ok(Position::new(position)));
             }
@@ -230,6 +244,7 @@ impl Shelf {
     /// Whoever still waits learns that it will not come.
     pub(super) fn abandon(&mut self) {
         self.queued.clear();
+        self.withdrawn.clear();
         self.queued_bytes = 0;
         for waiting in std::mem::take(&mut self.queue) {
             if let Some(answer) = waiting.answer {
@@ -251,6 +266,18 @@ impl Shelf {
                 held.content = Content::OnDisk;
             }
         }
+    }
+
+    /// Drops what `takes` names by sender and time; says whether that is work for the disk. What waits for the disk is on its
+    /// way there already, and goes when it has arrived.
+    pub(super) fn withdraw(&mut self, takes: &dyn Fn(&NodeId, Timestamp) -> bool) -> bool {
+        for (position, held) in self.holdings.withdraw(takes) {
+            self.drop_content(position, &held);
+        }
+        let waiting = self.queued.values().filter(|envelope| takes(&envelope.sender(), envelope.time()));
+        self.withdrawn.extend(waiting.map(|envelope| envelope.id()));
+        self.is_urgent |= !self.dropped.is_empty();
+        self.is_urgent
     }
 
     fn drop_content(&mut self, position: u64, held: &Held<Content>) {

@@ -25,6 +25,7 @@ impl World {
             addresses: vec![address(0)],
             features: Vec::new(),
             apps: BTreeMap::new(),
+            admission: crate::access::Admission::Open,
             seed: [seed; 32],
         };
         let mut core = Core::new(setup, now(0));

@@ -1,5 +1,6 @@
 //! What one core promises, shown by telling it things and looking at what it asks for. Whole networks: `tests/it/sim.rs`.
 
+mod admission;
 mod asking;
 mod blame;
 mod budgets;
@@ -23,6 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::*;
+use crate::access::Admission;
 use crate::envelope::{Draft, Envelope, EnvelopeId, Lifetime, Scheme, Signed, Timestamp, Verified};
 use crate::identity::{Identity, NetworkHash, NodeId};
 use crate::wire::{Frame, Goodbye, GoodbyeCode};
@@ -79,6 +81,10 @@ impl Alone {
     }
 
     fn with(settings: Settings) -> Self {
+        Alone::admitting(settings, Admission::Open)
+    }
+
+    fn admitting(settings: Settings, admission: Admission) -> Self {
         let setup = Setup {
             own: id(0),
             settings,
@@ -86,6 +92,7 @@ impl Alone {
             addresses: vec![address(0)],
             features: Vec::new(),
             apps: BTreeMap::new(),
+            admission,
             seed: [7; 32],
         };
         let mut core = Core::new(setup, now(0));
@@ -136,6 +143,9 @@ impl Alone {
             renew: false,
             reconcile: false,
             tree: true,
+            members: true,
+            certificate: None,
+            epoch: None,
         }
     }
 

@@ -110,6 +110,9 @@ impl Net {
                 renew: false,
                 reconcile: true,
                 tree: true,
+                members: true,
+                certificate: None,
+                epoch: None,
             };
             let now = self.now();
             self.nodes[own].core.get_mut().link_opened(now, opening).unwrap();
@@ -137,6 +140,9 @@ impl Net {
             renew: false,
             reconcile: true,
             tree: true,
+            members: true,
+            certificate: None,
+            epoch: None,
         };
         self.nodes[n].core.get_mut().link_opened(now, opening).unwrap();
         self.act(n);
@@ -297,7 +303,12 @@ impl Net {
                             self.unlink(n, peer);
                         }
                     }
-                    Output::Dial { .. } | Output::Remember(_) | Output::Event(_) => {}
+                    Output::Dial { .. }
+                    | Output::Remember(_)
+                    | Output::Claimed(_)
+                    | Output::Withdraw(_)
+                    | Output::KeepRevocations(_)
+                    | Output::Event(_) => {}
                 }
             }
         }
@@ -329,6 +340,7 @@ impl Node {
             addresses: Vec::new(),
             features: Vec::new(),
             apps: BTreeMap::new(),
+            admission: crate::access::Admission::Open,
             seed: [n as u8; 32],
         };
         Node {
