@@ -209,10 +209,11 @@ fn print(config: &Config, id: Option<NodeId>, genesis: &[String], out: &mut Out)
     }
     facts.add(
         "admits",
-        if config.network_key().is_some() {
-            "everybody who has the network key"
-        } else {
-            "everybody who knows the network's name"
+        match (config.access().mode(), config.network_key()) {
+            (Mode::AllowList, _) => "who stands in the list of members",
+            (Mode::Certificate, _) => "who has a certificate of the authority",
+            (_, Some(_)) => "everybody who has the network key",
+            (_, None) => "everybody who knows the network's name",
         },
     );
     out.facts(&facts)

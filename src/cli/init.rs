@@ -9,9 +9,12 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Failure;
+use super::authority::register::{Register, write_file};
 use super::key_name::KeyName;
 use super::output::{Facts, Out};
-use crate::config::{Config, Draft, DraftGenesis, Preset};
+use crate::overlay::is_public;
+use crate::access::{Label, Rights};
+use crate::config::{Config, Draft, DraftAccess, DraftGenesis, Preset};
 use crate::identity::{Identity, NetworkName, NodeAddress, NodeId, Overwrite, RandomnessError};
 
 /// Make key and configuration of a new network, or of a new member of one.
@@ -37,15 +40,23 @@ pub(super) struct Init {
     #[arg(long)]
     name: Option<KeyName>,
 
+    /// Close the network: who wants in needs a certificate. Makes the authority's key as well, in FOLDER/authority
+    #[arg(long, conflicts_with = "genesis")]
+    closed: bool,
+
     /// Print the facts as one JSON object
     #[arg(long)]
     json: bool,
 }
 
+/// For how long the first node's certificate is.
+const DAYS: u32 = 365;
+
 const EXAMPLES: &str = "\
 Examples:
   sealnet init lab                        a new network, called like lab-3f9a2c
   sealnet init lab --network lab.example  a new network of this name
+  sealnet init lab --closed               a network that admits by certificate
   sealnet init lab --network lab-3f9a2c --genesis sealnet://ID@192.0.2.1:7400
                                           a member of it, on another machine
 
@@ -72,6 +83,10 @@ struct Made {
     config: PathBuf,
     key: PathBuf,
     listen: SocketAddr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authority: Option<NodeId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authority_key: Option<PathBuf>,
 }
 
 impl Init {
@@ -86,6 +101,18 @@ impl Init {
             None => if is_new { "genesis" } else { "peer" }.parse()?,
         };
         let listen = self.listen.unwrap_or(SocketAddr::from(([0; 4], if is_new { 7400 } else { 7401 })));
+        let authority = self.closed.then(Identity::generate).transpose()?;
+        let is_public = listen.ip().is_unspecified() || is_public(&listen);
+        let access = match &authority {
+            Some(authority) => DraftAccess::Certificate {
+                authority: authority.id(),
+                certificate: Path::new("../keys").join(format!("{}.cert", name.as_str())),
+                revocations: Some("../keys/network.revocations".into()),
+            },
+            // Whoever runs this command has said so.
+            None if is_public => DraftAccess::Strangers,
+            None => DraftAccess::Open,
+        };
         let draft = Draft {
             network: network.clone(),
             identity: name.secret(Path::new("..")),
@@ -93,6 +120,7 @@ impl Init {
             listen: Some(listen),
             preset: if listen.ip().is_loopback() { Preset::Local } else { Preset::Wan },
             genesis: self.genesis.into_iter().map(DraftGenesis::Address).collect(),
+            access,
         };
         // Tried before anything is written: what is wrong in it was wrong on the command line.
         Config::parse(&draft.to_string(), &self.folder.join("config"))?;
@@ -104,8 +132,19 @@ impl Init {
         let key = name.secret(&self.folder);
         let identity = Identity::generate()?;
         identity.save(&key, Overwrite::Refuse)?;
+        let authority_key = authority.as_ref().map(|_| self.folder.join("authority").join("authority.pem"));
+        if let (Some(authority), Some(path)) = (&authority, &authority_key) {
+            authority.save(path, Overwrite::Refuse)?;
+            let mut register = Register::new(network.clone(), authority.id());
+            let rights = Rights::LINK | Rights::PUBLISH;
+            let label: Label = name.as_str().chars().take(Label::MAX_LEN).collect::<String>().parse()?;
+            let certificate = register.issue(authority, identity.id(), &label, DAYS, rights)?;
+            register.save(path)?;
+            write_file(&key.with_extension("cert"), &certificate.to_text(), false)?;
+        }
         write_new(&config, &draft.to_string())?;
-        let made = Made { network, id: identity.id(), config, key, listen };
+        let authority = authority.map(|authority| authority.id());
+        let made = Made { network, id: identity.id(), config, key, listen, authority, authority_key };
         if self.json {
             return out.json(&made);
         }
@@ -121,10 +160,23 @@ impl Made {
         facts.add("listens at", self.listen);
         facts.add("config", self.config.display());
         facts.add("secret", format_args!("{}  (nobody else may have it)", self.key.display()));
+        if let (Some(authority), Some(path)) = (self.authority, &self.authority_key) {
+            facts.add("authority", authority);
+            facts.add("its secret", format_args!("{}  (take the folder away from this machine)", path.display()));
+        }
         out.facts(&facts)?;
         let mut next = Facts::default();
         next.add("next", format_args!("sealnet run --config {}", self.config.display()));
-        if is_new {
+        if let Some(key) = &self.authority_key {
+            next.add(
+                "a member",
+                format_args!(
+                    "sealnet invite --config {} --key {} --for ID --label NAME",
+                    self.config.display(),
+                    key.display()
+                ),
+            );
+        } else if is_new {
             let host = match self.listen {
                 listen if listen.ip().is_unspecified() => format!("HOST:{}", listen.port()),
                 listen => listen.to_string(),

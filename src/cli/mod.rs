@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
+mod authority;
 mod bench;
 mod chart;
 mod check;
@@ -10,6 +11,9 @@ mod devnet;
 mod escape;
 mod id;
 mod init;
+mod invitation;
+mod invite;
+mod join;
 mod key_name;
 mod keygen;
 mod log;
@@ -17,6 +21,7 @@ mod open;
 mod out_file;
 mod output;
 mod passphrase;
+mod reload;
 mod run;
 mod runtime;
 mod seal;
@@ -62,8 +67,12 @@ enum Command {
     Keygen(keygen::Keygen),
     Id(id::Id),
     Init(init::Init),
+    Authority(authority::Authority),
+    Invite(invite::Invite),
+    Join(join::Join),
     Check(check::Check),
     Run(run::Run),
+    Reload(reload::Reload),
     Verify(verify::Verify),
     Seal(seal::Seal),
     Open(open::Open),
@@ -79,8 +88,12 @@ impl Command {
             Command::Keygen(command) => command.run(out),
             Command::Id(command) => command.run(out),
             Command::Init(command) => command.run(out),
+            Command::Authority(command) => command.run(out),
+            Command::Invite(command) => command.run(out),
+            Command::Join(command) => command.run(out),
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
+            Command::Reload(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Simulate(command) => command.run(out),
             Command::Bench(command) => command.run(out),

@@ -17,7 +17,7 @@ use crate::identity::{Identity, KeyFileError, KeyFileProblem, Passphrase};
 const TRIES: usize = 3;
 
 /// Where the passphrase of a key comes from.
-#[derive(Args, Clone, Copy)]
+#[derive(Args, Clone, Copy, Default)]
 pub(super) struct PassphraseSource {
     /// Read the passphrase from this file descriptor, the first line, instead of asking for it
     #[arg(long, value_name = "N", value_parser = parse_fd)]

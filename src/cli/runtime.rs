@@ -28,3 +28,29 @@ pub(super) async fn asked_to_stop() {
         std::future::pending::<()>().await;
     }
 }
+
+/// Told when somebody wants the node to read its files about access again: the system's hang-up signal.
+pub(super) struct ReloadSignal {
+    #[cfg(unix)]
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+/// From now on a hang-up does not end the program.
+pub(super) fn asked_to_reload() -> ReloadSignal {
+    ReloadSignal {
+        #[cfg(unix)]
+        hangup: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+    }
+}
+
+impl ReloadSignal {
+    pub(super) async fn asked(&mut self) {
+        #[cfg(unix)]
+        if let Some(hangup) = &mut self.hangup
+            && hangup.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}

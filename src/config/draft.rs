@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::Preset;
-use crate::identity::{NetworkName, NodeAddress};
+use crate::access::Mode;
+use crate::identity::{NetworkName, NodeAddress, NodeId};
 
 /// What stands in a new configuration of a secure node; everything else keeps its default. Its `Display` is the text of
 /// the file.
@@ -23,6 +24,32 @@ pub struct Draft {
     pub preset: Preset,
     /// Where to begin.
     pub genesis: Vec<DraftGenesis>,
+    /// Who may take part.
+    pub access: DraftAccess,
+}
+
+/// Who may take part, in a new configuration. Files are named as seen from its folder.
+#[derive(Clone, Debug, Default)]
+pub enum DraftAccess {
+    /// Everybody, and nobody can reach this node who is not meant to.
+    #[default]
+    Open,
+    /// Everybody, wherever from.
+    Strangers,
+    /// Who stands in a list.
+    AllowList {
+        /// The file of the list.
+        members: PathBuf,
+    },
+    /// Who has a certificate.
+    Certificate {
+        /// The authority.
+        authority: NodeId,
+        /// The file of this node's own certificate.
+        certificate: PathBuf,
+        /// The file of a list of revocations, if this node is to bring it to the others.
+        revocations: Option<PathBuf>,
+    },
 }
 
 /// An entry of `genesis` in a new configuration.
@@ -51,9 +78,15 @@ impl fmt::Display for Draft {
             writeln!(f, "listen = {}", quoted(&listen.to_string()))?;
         }
         writeln!(f, "preset = {}", quoted(self.preset.as_str()))?;
-        if self.genesis.is_empty() {
-            return Ok(());
+        if !self.genesis.is_empty() {
+            self.write_genesis(f)?;
         }
+        self.write_access(f)
+    }
+}
+
+impl Draft {
+    fn write_genesis(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "genesis = [")?;
         for node in &self.genesis {
             match node {
@@ -65,6 +98,32 @@ impl fmt::Display for Draft {
             }
         }
         writeln!(f, "]")
+    }
+
+    fn write_access(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = match &self.access {
+            DraftAccess::Open => return Ok(()),
+            DraftAccess::Strangers => Mode::Open,
+            DraftAccess::AllowList { .. } => Mode::AllowList,
+            DraftAccess::Certificate { .. } => Mode::Certificate,
+        };
+        writeln!(f, "\n[access]\nmode = {}", quoted(mode.as_str()))?;
+        match &self.access {
+            DraftAccess::Open => Ok(()),
+            DraftAccess::Strangers => {
+                writeln!(f, "# Whoever finds this node may join. Take the line out to close the network, and see config/full.toml.")?;
+                writeln!(f, "admit_strangers = true")
+            }
+            DraftAccess::AllowList { members } => writeln!(f, "members = {}", quoted_path(members)),
+            DraftAccess::Certificate { authority, certificate, revocations } => {
+                writeln!(f, "authority = {}", quoted(&authority.to_string()))?;
+                writeln!(f, "certificate = {}", quoted_path(certificate))?;
+                match revocations {
+                    Some(revocations) => writeln!(f, "revocations = {}", quoted_path(revocations)),
+                    None => Ok(()),
+                }
+            }
+        }
     }
 }
 

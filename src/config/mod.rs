@@ -36,7 +36,7 @@ use std::path::{Path, PathBuf};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
 use crate::{access, log, overlay};
 
-pub use draft::{Draft, DraftGenesis};
+pub use draft::{Draft, DraftAccess, DraftGenesis};
 pub use error::{ConfigError, ConfigProblem};
 pub use preset::Preset;
 

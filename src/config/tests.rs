@@ -305,16 +305,29 @@ fn what_is_drafted_parses_as_what_it_says() {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         preset: Preset::Local,
         genesis: vec![DraftGenesis::Address(one.clone())],
+        access: DraftAccess::Open,
     };
     let text = draft.to_string();
     assert!(
         matches!(parse(&text).unwrap_err().problem(), ConfigProblem::InvalidValue { name: "identity", .. }),
         "{text}"
     );
-    let config = parse(&Draft { identity: "/k/a \"b\\.pem".into(), ..draft }.to_string()).unwrap();
+    let draft = Draft { identity: "/k/a \"b\\.pem".into(), ..draft };
+    let config = parse(&draft.to_string()).unwrap();
     assert_eq!(config.identity(), Some(Path::new("/k/a \"b\\.pem")));
     assert_eq!((config.genesis(), config.preset()), (&[one][..], Preset::Local));
     assert_eq!(config.network_key(), Some(Path::new("/k/network.key")));
+    let authority = Identity::from_seed(&[3; 32]).id();
+    let (certificate, revocations) = ("/c".into(), Some("/r".into()));
+    for (access, mode) in [
+        (DraftAccess::Strangers, access::Mode::Open),
+        (DraftAccess::AllowList { members: "/m".into() }, access::Mode::AllowList),
+        (DraftAccess::Certificate { authority, certificate, revocations }, access::Mode::Certificate),
+    ] {
+        let listen = Some("0.0.0.0:7400".parse().unwrap());
+        let config = parse(&Draft { access, listen, network_key: None, ..draft.clone() }.to_string()).unwrap();
+        assert_eq!(config.access().mode(), mode);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use crate::config::{Draft, DraftGenesis, Preset};
+use crate::config::{Draft, DraftAccess, DraftGenesis, Preset};
 use crate::identity::{Identity, KeyFileError, NetworkName, NetworkNameError, Overwrite, RandomnessError};
 
 /// Why the files were not made.
@@ -67,6 +67,7 @@ fn config(name: &str, network: &NetworkName, listen: SocketAddr, genesis: Option
     let id_file = PathBuf::from("../keys/genesis.id");
     let genesis = genesis.map(|address| DraftGenesis::IdFile { address: address.to_string(), id_file });
     let draft = Draft {
+        access: DraftAccess::Open,
         network: network.clone(),
         identity: format!("../keys/{name}.pem").into(),
         network_key: None,

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::show::way;
-use crate::node::{Event, Node, PublishError, Receipt};
+use crate::node::{AccessError, AccessInForce, Event, Node, PublishError, Receipt};
 use crate::overlay::{JoinStep, MemberState, Target};
 
 /// The node listens.
@@ -41,6 +41,18 @@ pub(super) fn said(outcome: &Result<Receipt, PublishError>) -> Value {
             "neighbours": receipt.neighbours,
         }),
         Err(error) => json!({ "event": "not-published", "why": error.to_string() }),
+    }
+}
+
+/// What came of reading the files about access again.
+pub(super) fn reloaded(outcome: &Result<AccessInForce, AccessError>) -> Value {
+    match outcome {
+        Ok(AccessInForce::Listed { members }) => json!({ "event": "reloaded", "members": members }),
+        Ok(AccessInForce::Certified { not_after, epoch }) => {
+            json!({ "event": "reloaded", "not_after": not_after, "epoch": epoch })
+        }
+        Ok(_) => json!({ "event": "reloaded" }),
+        Err(error) => json!({ "event": "not-reloaded", "why": error.to_string() }),
     }
 }
 
@@ -85,6 +97,8 @@ pub(super) fn told(event: &Event, node: &Node) -> Option<Value> {
             json!({ "event": "direct", "from": message.from, "title": message.title.to_string(), "message": text })
         }
         Event::Barred { peer, reason } => json!({ "event": "barred", "peer": peer, "reason": reason.label() }),
+        Event::Revoked { epoch, members } => json!({ "event": "revoked", "epoch": epoch, "members": members }),
+        Event::NetworkShutDown { by } => json!({ "event": "network-shut-down", "by": by }),
         Event::IdentityUsedElsewhere { id } => json!({ "event": "identity-used-elsewhere", "message": id.to_string() }),
         Event::ClockOff { peer, by, ahead } => {
             json!({ "event": "clock-off", "peer": peer, "seconds": by.as_secs(), "ahead": ahead })

@@ -15,7 +15,9 @@ use tokio::sync::mpsc;
 use super::Failure;
 use super::output::{Out, width};
 use super::passphrase::PassphraseSource;
-use super::runtime::{asked_to_stop, block_on};
+use super::reload::pid_file;
+use super::runtime::{asked_to_reload, asked_to_stop, block_on};
+use crate::access::Mode;
 use crate::config::Config;
 use crate::envelope::Title;
 use crate::node::{Builder, Event, Events, Item, Node, SecureNode, Subscription};
@@ -95,12 +97,56 @@ Examples:
   sealnet run --config config/peer.toml --json | sealnet verify - --network demo
   sealnet run --config config/peer.toml --plain       see what security adds";
 
+/// While it is there, `sealnet reload` finds the process of the node.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    /// Not every folder can be written to; then the process has to be named.
+    fn write(config: &Path) -> Option<Self> {
+        let path = pid_file(config);
+        match std::fs::write(&path, format!("{}\n", std::process::id())) {
+            Ok(()) => Some(PidFile(path)),
+            Err(error) => {
+                tracing::debug!(path = %path.display(), %error, "the number of the process could not be written down");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
 impl Run {
+    /// Runs the node of `config`, with nothing else said.
+    pub(super) fn of(config: PathBuf) -> Self {
+        Run {
+            config,
+            plain: false,
+            title: "chat".to_owned(),
+            passphrase: PassphraseSource::default(),
+            json: false,
+            events: false,
+            from_start: false,
+            until_eof: false,
+            seed: None,
+        }
+    }
+
     pub(super) fn run(self, out: &mut Out) -> Result<(), Failure> {
         block_on(async {
             let config = Config::load(&self.config)?;
+            if self.plain && config.access().mode() != Mode::Open {
+                return Err(Failure::said(
+                    "this is a closed network's node, and a plain network admits everybody; write another configuration for it",
+                ));
+            }
             let config = if self.plain { config.to_plain() } else { config };
             let (node, events) = self.start(&config).await?;
+            let _pid = (config.access().mode() != Mode::Open).then(|| PidFile::write(&self.config)).flatten();
             let outcome = self.attend(&config, &node, events, out).await;
             node.stop().await;
             outcome
@@ -154,6 +200,7 @@ impl Run {
             }
         };
         let stop = asked_to_stop();
+        let mut reload = asked_to_reload();
         tokio::pin!(stop, obeying);
         loop {
             tokio::select! {
@@ -161,10 +208,14 @@ impl Run {
                 () = &mut obeying => break,
                 Some(event) = events.next() => {
                     screen.event(&event)?;
+                    if matches!(event, Event::NetworkShutDown { .. }) {
+                        break;
+                    }
                     joining.watch(&event)?;
                 }
                 Some(item) = messages.next() => screen.item(&item)?,
                 Some(reply) = replies.recv() => screen.reply(&reply)?,
+                () = reload.asked() => screen.reloaded(&node.reload().await)?,
             }
         }
         while let Ok(reply) = replies.try_recv() {

@@ -2,13 +2,14 @@
 
 use std::fmt::Display;
 
+use super::super::authority::shown_time;
 use super::super::output::{BAD, GOOD, NAME, Out};
 use super::super::{Failure, escape};
 use super::commands::Reply;
 use super::editor::Editor;
 use super::events;
 use crate::identity::NodeId;
-use crate::node::{Broadcast, Event, Item, Node};
+use crate::node::{AccessError, AccessInForce, Broadcast, Event, Item, Node};
 use crate::overlay::{Direction, JoinStep, MemberState, Target};
 
 /// What is printed.
@@ -93,6 +94,23 @@ impl<'a> Screen<'a> {
         self.editor = None;
         self.tell(Some(events::stopping(self.node)))?;
         self.say("leaving the network")
+    }
+
+    /// What came of reading the files about access again.
+    pub(super) fn reloaded(&mut self, outcome: &Result<AccessInForce, AccessError>) -> Result<(), Failure> {
+        self.tell(Some(events::reloaded(outcome)))?;
+        match outcome {
+            Ok(AccessInForce::Listed { members }) => self.say(format_args!("reloaded: {members} members are listed")),
+            Ok(AccessInForce::Certified { not_after, epoch }) => self.say(format_args!(
+                "reloaded: the certificate is good until {}; revocations of epoch {epoch}",
+                shown_time(*not_after)
+            )),
+            Ok(_) => self.say("reloaded: the network is open, there is nothing to read"),
+            Err(error) => {
+                let error = error.to_string();
+                self.say(format_args!("not reloaded, and what was in force still is: {}", escape(&error)))
+            }
+        }
     }
 
     pub(super) fn item(&mut self, item: &Item) -> Result<(), Failure> {
