@@ -173,7 +173,8 @@ impl Certified {
     pub fn learn(&mut self, certificate: &Attested<Certificate>, now: u64) -> bool {
         let subject = certificate.membership().subject;
         if self.known.len() >= MEMBERS && !self.known.contains_key(&subject) {
-            let is_of_use = |known: &Attested<Certificate>| known.membership().not_after.saturating_add(OF_USE_FOR) > now;
+            let is_of_use =
+                |known: &Attested<Certificate>| known.membership().not_after.saturating_add(OF_USE_FOR) > now;
             self.known.retain(|_, all| all.iter().any(is_of_use));
             if self.known.len() >= MEMBERS {
                 return false;

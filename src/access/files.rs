@@ -49,7 +49,9 @@ pub enum AccessFileProblem {
     #[error(transparent)]
     NotAttested(#[from] AttestError),
     /// A line of a list of members names nobody.
-    #[error("line {line} names no member; a line is the 64 hex digits of an id (`sealnet id`), and after a space what you like")]
+    #[error(
+        "line {line} names no member; a line is the 64 hex digits of an id (`sealnet id`), and after a space what you like"
+    )]
     Line {
         /// Which, from 1 on.
         line: usize,

@@ -12,10 +12,10 @@ use super::Failure;
 use super::authority::register::{Register, write_file};
 use super::key_name::KeyName;
 use super::output::{Facts, Out};
-use crate::overlay::is_public;
 use crate::access::{Label, Rights};
 use crate::config::{Config, Draft, DraftAccess, DraftGenesis, Preset};
 use crate::identity::{Identity, NetworkName, NodeAddress, NodeId, Overwrite, RandomnessError};
+use crate::overlay::is_public;
 
 /// Make key and configuration of a new network, or of a new member of one.
 #[derive(Args)]

@@ -93,7 +93,8 @@ impl Invite {
         let Some(identity) = config.identity() else {
             return Err(Failure::said("nobody needs an invitation to a plain network: it knows no members"));
         };
-        let mut invitation = Invitation::new(config.network().clone(), config.preset().as_str(), config.access().mode());
+        let mut invitation =
+            Invitation::new(config.network().clone(), config.preset().as_str(), config.access().mode());
         invitation.genesis = self.genesis(&config, own_id(identity)?)?;
         if let Some(path) = config.network_key() {
             invitation.network_key = Some(network_key(path)?);
@@ -115,7 +116,8 @@ impl Invite {
             return out.json(&made);
         }
         let mut facts = Facts::default();
-        let secret = if made.secret { "it holds a secret: send it where nobody else reads it" } else { "it holds no secret" };
+        let secret =
+            if made.secret { "it holds a secret: send it where nobody else reads it" } else { "it holds no secret" };
         facts.add("invitation", format_args!("{}  ({secret})", path.display()));
         facts.add("network", made.network);
         if let Some(member) = member {
@@ -208,7 +210,9 @@ impl Invite {
             Settings::Certificate { authority, revocations, .. } => {
                 let member = named()?;
                 let label = self.label.clone().ok_or_else(|| {
-                    Failure::said("say what to call the member with --label NAME: by that name it is renewed and revoked")
+                    Failure::said(
+                        "say what to call the member with --label NAME: by that name it is renewed and revoked",
+                    )
                 })?;
                 let (identity, mut register) = self.key.open()?;
                 if identity.id() != authority.id() {

@@ -111,7 +111,10 @@ impl Draft {
         match &self.access {
             DraftAccess::Open => Ok(()),
             DraftAccess::Strangers => {
-                writeln!(f, "# Whoever finds this node may join. Take the line out to close the network, and see config/full.toml.")?;
+                writeln!(
+                    f,
+                    "# Whoever finds this node may join. Take the line out to close the network, and see config/full.toml."
+                )?;
                 writeln!(f, "admit_strangers = true")
             }
             DraftAccess::AllowList { members } => writeln!(f, "members = {}", quoted_path(members)),

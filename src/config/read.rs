@@ -275,7 +275,8 @@ fn access(section: &Table<'_>, base: &Path, is_plain: bool) -> Result<access::Se
     }
     match mode {
         Mode::AllowList => {
-            let members = section.require("members", "name the file that lists them, like members = \"members.list\"")?;
+            let members =
+                section.require("members", "name the file that lists them, like members = \"members.list\"")?;
             Ok(access::Settings::AllowList { members: members.path(base)? })
         }
         Mode::Certificate => {

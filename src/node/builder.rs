@@ -403,7 +403,6 @@ async fn start<T>(
     };
     // A genesis node may stand in its own list: one file then serves all.
     let genesis: Vec<NodeAddress> = options.genesis.into_iter().filter(|at| !names_itself(at, own, listen)).collect();
-    let hello = hello(&options.apps, (!is_secure).then_some(own))?;
     let keep = options.overlay.keep;
     let subject = Subject { network: *scheme.network(), own };
     let (access, now) = (options.access.clone(), clock.now().wall);
@@ -419,6 +418,8 @@ async fn start<T>(
     };
     let kept = state.as_ref().and_then(State::revocations);
     let admission = found.begin(kept.as_deref())?;
+    let shown = admission.certified().map(|certified| certified.own().encode());
+    let hello = hello(&options.apps, (!is_secure).then_some(own), shown)?;
     let setup = Setup {
         own,
         settings: options.overlay,
@@ -439,7 +440,8 @@ async fn start<T>(
         Some((folder, state)) => {
             let (scheme, now) = (scheme.clone(), clock.now());
             // Reading a million rows takes a moment.
-            let opened = tokio::task::spawn_blocking(move || go_on(&folder, state, new_log, core, scheme.as_ref(), now));
+            let opened =
+                tokio::task::spawn_blocking(move || go_on(&folder, state, new_log, core, scheme.as_ref(), now));
             opened.await.map_err(|_| StartError::NoRuntime)??
         }
     };
@@ -498,12 +500,17 @@ fn names_itself(genesis: &NodeAddress, own: NodeId, listen: Option<SocketAddr>) 
     genesis.id() == Some(own) || (genesis.id().is_none() && here)
 }
 
-fn hello(apps: &BTreeMap<Title, String>, node: Option<NodeId>) -> Result<Hello, StartError> {
+fn hello(
+    apps: &BTreeMap<Title, String>,
+    node: Option<NodeId>,
+    certificate: Option<Vec<u8>>,
+) -> Result<Hello, StartError> {
     let agent = concat!("sealnet/", env!("CARGO_PKG_VERSION"));
     let mut hello = Hello::new(agent, crate::envelope::Timestamp::default());
     hello.features = FEATURES.map(str::to_owned).into();
     hello.apps = apps.clone();
     hello.node = node;
+    hello.certificate = certificate.map(Into::into);
     // What cannot be said would otherwise show at the first link only.
     hello.encode()?;
     Ok(hello)

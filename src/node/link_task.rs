@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use crate::access::AttestError;
 use crate::envelope::{Envelope, EnvelopeError, Verified};
 use crate::identity::NodeId;
 use crate::link::{Link, LinkError, Outbox, Reader, Writer};
-use crate::access::AttestError;
-use crate::overlay::{self, Claimed, DialId, MEMBERS, Direction, Keep, LinkId, Offence, Opening, Reason, Refused};
+use crate::overlay::{self, Claimed, DialId, Direction, Keep, LinkId, MEMBERS, Offence, Opening, Reason, Refused};
 use crate::wire::{Frame, FrameError, GoodbyeCode, Hello, Kind};
 
 use super::reasons::reason_of;
@@ -360,7 +360,8 @@ impl ReadTask<'_> {
     fn revocations(&mut self, bytes: &[u8]) {
         self.flush();
         let (shared, now) = (self.shared, self.shared.now());
-        let (Some(authority), Some(epoch)) = (&shared.authority, bytes.first_chunk().map(|first| u64::from_be_bytes(*first)))
+        let (Some(authority), Some(epoch)) =
+            (&shared.authority, bytes.first_chunk().map(|first| u64::from_be_bytes(*first)))
         else {
             return shared.with_core(|core| core.blame(now, self.id, Offence::BadFrame, Reason::BadFrame));
         };

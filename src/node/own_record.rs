@@ -98,14 +98,14 @@ impl Shared {
     }
 
     fn warn_of_the_end(&self) {
-        let end = self.with_core(|core| {
-            core.admission().certified().map(|certified| certified.own().membership().not_after)
-        });
+        let end =
+            self.with_core(|core| core.admission().certified().map(|certified| certified.own().membership().not_after));
         let left = end.map(|end| end.saturating_sub(self.now().wall.as_micros() / 1_000_000));
         if let Some(left) = left.filter(|left| *left < ENDS_SOON) {
             let file = self.access.certificate_file();
             tracing::warn!(
-                hours = left / 3600, ?file,
+                hours = left / 3600,
+                ?file,
                 "this node's certificate ends soon; have it renewed (`sealnet authority renew`) and `sealnet reload` it"
             );
         }

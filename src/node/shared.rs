@@ -17,8 +17,8 @@ use crate::identity::{NetworkName, NodeAddress, NodeId};
 use crate::link::{Channel, Meter, Outbox, Queued, Traffic};
 use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
-    Claimed, Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer,
-    Target, Withdrawal, keep_and_accept,
+    Claimed, Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason,
+    RememberedPeer, Target, Withdrawal, keep_and_accept,
 };
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
@@ -571,7 +571,9 @@ fn trace(event: &CoreEvent) {
         CoreEvent::Member { id, state } => tracing::info!(member = %format_args!("{id:#}"), ?state, "member"),
         CoreEvent::DialFailed { target, reason } => tracing::debug!(?target, %reason, "dial failed"),
         CoreEvent::Barred { peer, reason } => tracing::warn!(peer = %format_args!("{peer:#}"), %reason, "barred"),
-        CoreEvent::Revoked { epoch, members } => tracing::warn!(epoch, members = members.len(), "memberships are revoked"),
+        CoreEvent::Revoked { epoch, members } => {
+            tracing::warn!(epoch, members = members.len(), "memberships are revoked")
+        }
         CoreEvent::NetworkShutDown { by } => tracing::warn!(by = %format_args!("{by:#}"), "the network is shut down"),
         CoreEvent::IdentityUsedElsewhere { id } => {
             tracing::error!(envelope = %id, "somebody else signs with this node's key");

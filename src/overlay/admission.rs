@@ -302,8 +302,17 @@ impl Core {
     }
 
     fn ask_for_certificates(&mut self, now: Now) {
+        if !self.join.is_member() {
+            // While it joins, an answer would be taken for that to another question.
+            if self.waiting.oldest().is_some() {
+                self.timers.set_earlier(Timer::Admission, now.instant + ASK_AGAIN);
+            }
+            return;
+        }
         for (link, senders) in self.waiting.questions() {
-            let Some(state) = self.links.get_mut(&link).filter(|state| !state.closing && state.members) else { continue };
+            let Some(state) = self.links.get_mut(&link).filter(|state| !state.closing && state.members) else {
+                continue;
+            };
             if !state.questions.take(now.instant) {
                 self.timers.set_earlier(Timer::Admission, now.instant + ASK_AGAIN);
                 continue;

@@ -46,8 +46,8 @@ mod tickets;
 mod timers;
 mod tree;
 
-pub use admission::Withdrawal;
 pub use self::core::{ClockWentBack, Core, Setup};
+pub use admission::Withdrawal;
 pub(crate) use bucket::TokenBucket;
 pub use holders::{Held, Holder};
 pub use intake::{Claimed, Judged, Offer, Verdicts};
@@ -58,17 +58,19 @@ pub use now::{Instant, Now};
 pub use on_demand::Reach;
 pub use output::{CoreEvent, DialId, Direction, JoinStep, LinkId, Output, Target};
 pub use past::{Past, PastLog, Seen};
-pub use presence::{Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE, Presence, PresenceError, SHUTDOWN_TITLE};
+pub use presence::{
+    Content, LEAVE_TITLE, LinkName, MEMBER_TITLE, PRESENCE_TITLE, Presence, PresenceError, SHUTDOWN_TITLE,
+};
+pub(crate) use ranges::is_public;
 pub use reason::{Reason, ReasonCounts};
 pub use reconcile::RepairCounts;
-pub(crate) use ranges::is_public;
 pub(crate) use records::MEMBERS;
 pub use relay::Handed;
 pub use remembered::RememberedPeer;
 pub use settings::{Broadcast, Settings};
 pub use standing::Offence;
-pub(crate) use take_in::{keep_and_accept, take_in_by};
 pub use take_in::{CoreAccess, Keep, take_in};
+pub(crate) use take_in::{keep_and_accept, take_in_by};
 pub use tickets::Ticket;
 pub use tree::Push;
 

@@ -63,7 +63,8 @@ impl Wanted for Candidates<'_> {
 
     fn may_be_dialled(&self, member: &NodeId) -> bool {
         let known = self.members.known_before(member, self.since);
-        member != self.own && !known
+        member != self.own
+            && !known
             && !self.busy.contains(member)
             && !self.standing.is_barred(member, self.now)
             && self.is_admitted(member)
@@ -164,7 +165,20 @@ impl Core {
         let (busy, dialled, is_alone) = (self.busy(), self.dialled_ranges(), self.is_alone());
         let (is_out_there, second, now) = (self.is_out_there(), second(now.wall), now.instant);
         let Core { own, settings, members, standing, admission, .. } = self;
-        let wanted = Candidates { own, busy, dialled, is_alone, settings, members, standing, admission, second, is_out_there, since, now };
+        let wanted = Candidates {
+            own,
+            busy,
+            dialled,
+            is_alone,
+            settings,
+            members,
+            standing,
+            admission,
+            second,
+            is_out_there,
+            since,
+            now,
+        };
         let chosen = self.addresses.choose(now, settings, &mut self.rng, &wanted);
         chosen.map(|(id, address)| Target::Member { id, address })
     }
@@ -240,8 +254,20 @@ impl Core {
             let (is_out_there, since) = (self.is_out_there(), Instant::default());
             let (second, now) = (second(now.wall), now.instant);
             let Core { own, settings, members, standing, admission, .. } = self;
-            let wanted =
-                Candidates { own, busy, dialled, is_alone, settings, members, standing, admission, second, is_out_there, since, now };
+            let wanted = Candidates {
+                own,
+                busy,
+                dialled,
+                is_alone,
+                settings,
+                members,
+                standing,
+                admission,
+                second,
+                is_out_there,
+                since,
+                now,
+            };
             self.addresses.next_try(now, settings, &wanted).map(&mut at_latest);
         }
         if let Some(next) = next {

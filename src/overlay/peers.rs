@@ -35,7 +35,13 @@ impl Core {
             WhichPeers::RandomMembers => self.members.ids().filter(vouched).collect(),
         };
         let chosen: Vec<NodeId> = candidates.sample(&mut self.rng, wanted.count().into()).copied().collect();
-        let envelopes: Vec<Bytes> = self.members.presences(chosen).collect();
+        // Where certificates are needed, each presence comes behind the record that says whose it is.
+        let is_certified = self.authority().is_some();
+        let both = chosen.into_iter().flat_map(|id| {
+            let record = if is_certified { self.records.bytes(&id) } else { None };
+            record.into_iter().chain(self.members.presences([id]))
+        });
+        let envelopes: Vec<Bytes> = both.collect();
         // One answer to one question: sixteen presences of the largest size fit into one frame.
         let answer = Frame::peers(envelopes).unwrap_or_default().into_iter().next();
         self.send(from, answer.unwrap_or(Frame::Peers(Bytes::new())));

@@ -113,7 +113,7 @@ impl Records {
         self.ids.keys().copied()
     }
 
-    fn bytes(&self, id: &NodeId) -> Option<Bytes> {
+    pub(super) fn bytes(&self, id: &NodeId) -> Option<Bytes> {
         Some(self.slots.get(id)?.envelope.as_bytes().clone())
     }
 }

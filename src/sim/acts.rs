@@ -143,7 +143,11 @@ impl Simulation {
         if let Some(to) = to {
             self.nodes[to].dials_at += 1;
         }
-        if to.is_some_and(|to| self.network.is_cut(place, to)) {
+        let is_wired = |to: usize| {
+            let wires = self.settings.wires.as_ref();
+            wires.is_none_or(|wires| wires.contains(&(place, to)) || wires.contains(&(to, place)))
+        };
+        if to.is_some_and(|to| self.network.is_cut(place, to) || !is_wired(to)) {
             return fail(self, SET_UP_WITHIN, Reason::Unreachable);
         }
         let Some(to) = to.filter(|to| self.nodes[*to].running.is_some()) else {

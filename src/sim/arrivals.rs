@@ -6,7 +6,8 @@ use crate::access::Authority;
 use crate::envelope::{Envelope, Verified};
 use crate::log::Log;
 use crate::overlay::{
-    Claimed, Content, Judged, LinkId, MEMBER_TITLE, Offence, PRESENCE_TITLE, Reason, ReasonCounts, keep_and_accept, take_in_by,
+    Claimed, Content, Judged, LinkId, MEMBER_TITLE, Offence, PRESENCE_TITLE, Reason, ReasonCounts, keep_and_accept,
+    take_in_by,
 };
 use crate::wire::{EnvelopeIds, Frame};
 

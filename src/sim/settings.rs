@@ -22,6 +22,8 @@ pub struct Settings {
     /// Whether members need certificates. Each node has one, of an authority made of the seed, and publishes it before its
     /// first presence.
     pub closed: bool,
+    /// Who can reach whom, if not everybody everybody: pairs of nodes, in either direction.
+    pub wires: Option<Vec<(usize, usize)>>,
     /// What every node's overlay is set to.
     pub overlay: overlay::Settings,
     /// Nodes start at random moments within this time. Zero: all at once.
@@ -51,6 +53,7 @@ impl Default for Settings {
             seed: 0,
             scheme: SchemeKind::Open,
             closed: false,
+            wires: None,
             overlay: overlay::Settings::local(),
             start_spread: Duration::ZERO,
             latency: (Duration::from_millis(1), Duration::from_millis(20)),

@@ -7,6 +7,10 @@ mod broadcasting;
 #[cfg(all(feature = "cli", feature = "disk"))]
 mod chaos;
 mod cli;
+mod closed;
+#[cfg(all(unix, feature = "cli"))]
+mod closed_processes;
+mod closed_sim;
 mod config;
 mod devnet;
 #[cfg(feature = "disk")]

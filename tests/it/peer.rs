@@ -53,7 +53,8 @@ impl Peer {
         Ok(Peer::of(arrival.welcome(&hello).await?))
     }
 
-    fn of(link: Link) -> Self {
+    /// Goes on with a link that was opened otherwise.
+    pub(crate) fn of(link: Link) -> Self {
         let Link { reader, writer, .. } = link;
         let outbox = Outbox::default();
         tokio::spawn(writer.run(outbox.clone()));

@@ -96,7 +96,9 @@ impl Issue {
         });
         let (identity, mut register) = self.key.open()?;
         if subject == identity.id() {
-            return Err(Failure::said("the authority is no member; make a key for the node with `sealnet keygen NAME`"));
+            return Err(Failure::said(
+                "the authority is no member; make a key for the node with `sealnet keygen NAME`",
+            ));
         }
         let certificate = register.issue(&identity, subject, &self.label, self.days, self.rights)?;
         // What is not in the register could never be revoked by its label.

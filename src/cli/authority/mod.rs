@@ -34,9 +34,9 @@ Examples:
   sealnet authority issue peer.id --label alice --days 365
                                          a certificate for that node: peer.cert
   sealnet authority renew alice          another one, from now on
-  sealnet authority revoke alice         keys/authority.revocations: put it where
-                                         a node's configuration names it, and
-                                         `sealnet reload` that node; it spreads
+  sealnet authority revoke alice         keys/authority.revocations: copy it to
+                                         where one node's configuration names
+                                         it, and `sealnet reload` that node
   sealnet authority list                 who was admitted, and until when
 
 Keep the key away from all nodes: who has it admits whom he likes.";

@@ -89,7 +89,9 @@ impl Register {
         let path = path_of(key);
         let text = fs::read(&path).map_err(|error| {
             let remedy = match error.kind() {
-                ErrorKind::NotFound => "; it is made beside the key by `sealnet authority new`: copy it along with the key",
+                ErrorKind::NotFound => {
+                    "; it is made beside the key by `sealnet authority new`: copy it along with the key"
+                }
                 _ => "",
             };
             Failure::said(format!("{} could not be read: {error}{remedy}", shown(&path)))
@@ -180,7 +182,8 @@ impl Register {
                 issued.revoked.get_or_insert(self.epoch);
             }
         }
-        let matters = |issued: &&Issued| issued.revoked.is_some() && issued.not_after.saturating_add(KEPT_REVOKED) > now;
+        let matters =
+            |issued: &&Issued| issued.revoked.is_some() && issued.not_after.saturating_add(KEPT_REVOKED) > now;
         let serials: Result<Vec<Serial>, _> =
             self.certificates.iter().filter(matters).map(|issued| issued.serial.parse()).collect();
         Ok(Revocations::issue(authority, &NetworkHash::secure(&self.network), self.epoch, now, serials?)?)
@@ -190,9 +193,8 @@ impl Register {
 /// Writes a whole text, in one step.
 pub(in crate::cli) fn write_file(path: &Path, text: &str, may_replace: bool) -> Result<(), Failure> {
     let mut file = OutFile::begin(path, may_replace)?;
-    file.write_all(text.as_bytes()).map_err(|error| {
-        Failure::said(format!("{} could not be written: {error}", shown(path)))
-    })?;
+    file.write_all(text.as_bytes())
+        .map_err(|error| Failure::said(format!("{} could not be written: {error}", shown(path))))?;
     file.place()
 }
 

@@ -62,7 +62,10 @@ impl Revoke {
         facts.add("list", format_args!("{}  (no secret)", made.revocations.display()));
         facts.add("epoch", made.epoch);
         facts.add("in all", format_args!("{} revoked certificates", made.revoked));
-        facts.add("next", "copy the list to where one node's configuration names it, and there: sealnet reload --config FILE");
+        facts.add(
+            "next",
+            "copy the list to where one node's configuration names it, and there: sealnet reload --config FILE",
+        );
         out.facts(&facts)
     }
 }
