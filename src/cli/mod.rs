@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
+mod attack;
 mod authority;
 mod bench;
 mod chart;
@@ -17,6 +18,7 @@ mod join;
 mod key_name;
 mod keygen;
 mod log;
+mod machine;
 mod open;
 mod out_file;
 mod output;
@@ -78,6 +80,7 @@ enum Command {
     Open(open::Open),
     Devnet(devnet::Devnet),
     Simulate(simulate::Simulate),
+    Attack(attack::AttackCommand),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -96,6 +99,7 @@ impl Command {
             Command::Reload(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Simulate(command) => command.run(out),
+            Command::Attack(command) => command.run(out),
             Command::Bench(command) => command.run(out),
             Command::Verify(command) => command.run(out),
             Command::Seal(command) => command.run(out),

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::super::Failure;
 use super::super::statistics::{percentile, ratio};
 use super::case::Case;
-use super::machine;
+use super::super::machine;
 use super::metric::*;
 use super::round::{Job, Round};
 use crate::access::Admission;

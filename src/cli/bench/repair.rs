@@ -12,7 +12,7 @@ use super::super::Failure;
 use super::super::statistics::ratio;
 use super::case::Case;
 use super::disk::Folder;
-use super::machine;
+use super::super::machine;
 use super::metric::*;
 use super::network::{Network, Plan, identity};
 use super::round::{Job, Round};

@@ -8,7 +8,7 @@ use super::super::Failure;
 use super::super::output::{BAD, GOOD, NAME, Out};
 use super::super::statistics::Spread;
 use super::case::Case;
-use super::machine;
+use super::super::machine;
 use super::metric::{ALL, Metric};
 use super::round::{Counts, Round};
 

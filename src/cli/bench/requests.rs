@@ -10,7 +10,8 @@ use super::super::statistics::ratio;
 use super::metric::{FETCH, FETCH_CPU, REQUESTS, REQUESTS_CPU};
 use super::network::{Network, Plan};
 use super::round::{Job, Round};
-use super::{machine, tally::TITLE};
+use super::super::machine;
+use super::tally::TITLE;
 use crate::node::{Node, RequestError, Requests};
 
 /// How many small requests are under way at a time: as many as may be open on a link.
