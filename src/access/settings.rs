@@ -24,7 +24,7 @@ pub enum Settings {
     /// Who holds a [`Certificate`](super::Certificate) of the authority that is not revoked.
     Certificate {
         /// The key of the authority.
-        authority: PublicKey,
+        authority: Box<PublicKey>,
         /// The file of this node's own certificate.
         certificate: PathBuf,
         /// The file of a list of revocations, for a node that brings it to the others.

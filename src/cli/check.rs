@@ -7,12 +7,14 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Failure;
+use super::authority::shown_time;
 use super::id::id_path;
 use super::output::{Facts, GOOD, Out};
 use super::passphrase::PassphraseSource;
 use crate::access::Mode;
 use crate::config::{Config, Preset, Security, ShownDuration, ShownSize};
 use crate::identity::{KeyFileProblem, NetworkKey, NetworkName, NodeId, read_id_file};
+use crate::node::{AccessInForce, check_access};
 use crate::overlay::Broadcast;
 
 /// Check a configuration and its keys, without starting a node.
@@ -80,6 +82,7 @@ impl Check {
     pub(super) fn run(self, out: &mut Out) -> Result<(), Failure> {
         let config = Config::load(&self.config)?;
         let id = check_keys(&config, self.passphrase)?;
+        let in_force = id.map(|id| check_access(config.access(), config.network_hash(), id)).transpose()?;
         let genesis = id.map_or_else(|| config.genesis().to_vec(), |id| config.genesis_besides(&id));
         if config.listen().is_none() && genesis.is_empty() {
             return Err(Failure::said(format!(
@@ -90,7 +93,7 @@ impl Check {
         }
         let genesis: Vec<String> = genesis.iter().map(ToString::to_string).collect();
         if !self.json {
-            return print(&config, id, &genesis, out);
+            return print(&config, id, in_force, &genesis, out);
         }
         let (overlay, log) = (config.overlay(), config.log());
         out.json(&Checked {
@@ -146,7 +149,13 @@ fn check_keys(config: &Config, passphrase: PassphraseSource) -> Result<Option<No
     }
 }
 
-fn print(config: &Config, id: Option<NodeId>, genesis: &[String], out: &mut Out) -> Result<(), Failure> {
+fn print(
+    config: &Config,
+    id: Option<NodeId>,
+    in_force: Option<AccessInForce>,
+    genesis: &[String],
+    out: &mut Out,
+) -> Result<(), Failure> {
     let (overlay, log) = (config.overlay(), config.log());
     let path = config.path().unwrap_or(Path::new("the configuration")).display().to_string();
     out.line(format_args!("{GOOD}right{GOOD:#}  {}", super::escape(&path)))?;
@@ -216,5 +225,12 @@ fn print(config: &Config, id: Option<NodeId>, genesis: &[String], out: &mut Out)
             (_, None) => "everybody who knows the network's name",
         },
     );
+    match in_force {
+        Some(AccessInForce::Certified { not_after, .. }) => {
+            facts.add("certificate", format_args!("good until {}", shown_time(not_after)));
+        }
+        Some(AccessInForce::Listed { members }) => facts.add("members", format_args!("{members} in the list")),
+        _ => {}
+    }
     out.facts(&facts)
 }

@@ -289,7 +289,7 @@ fn access(section: &Table<'_>, base: &Path, is_plain: bool) -> Result<access::Se
                 "name the file of this node's own, like certificate = \"../keys/peer.cert\" (`sealnet authority issue` makes it)",
             )?;
             Ok(access::Settings::Certificate {
-                authority: authority_key(&authority)?,
+                authority: Box::new(authority_key(&authority)?),
                 certificate: certificate.path(base)?,
                 revocations: section.get("revocations").map(|file| file.path(base)).transpose()?,
             })

@@ -101,8 +101,8 @@ pub(super) enum AccessSource {
     Files(Settings),
     Members(BTreeSet<NodeId>),
     Certificate {
-        authority: PublicKey,
-        certificate: Certificate,
+        authority: Box<PublicKey>,
+        certificate: Box<Certificate>,
     },
 }
 
@@ -221,6 +221,27 @@ impl Found {
     }
 }
 
+/// Looks at the files about access of a node that is not running, as it would when it starts.
+///
+/// # Errors
+/// Why it would not start.
+pub fn check_access(settings: &Settings, network: NetworkHash, own: NodeId) -> Result<AccessInForce, AccessError> {
+    let found = AccessSource::Files(settings.clone()).read(&Subject { network, own }, Timestamp::now())?;
+    Ok(AccessInForce::of(&found.begin(None)?))
+}
+
+impl AccessInForce {
+    fn of(admission: &Admission) -> Self {
+        match admission {
+            Admission::Open => AccessInForce::Open,
+            Admission::Listed(members) => AccessInForce::Listed { members: members.len() },
+            Admission::Certified(certified) => {
+                AccessInForce::Certified { not_after: certified.own().membership().not_after, epoch: certified.epoch() }
+            }
+        }
+    }
+}
+
 impl Node {
     /// Reads the files about access again that the configuration names, without a restart: the list of members, or this
     /// node's certificate and the list of revocations. What they say holds at once: links of those who are no members any
@@ -284,13 +305,7 @@ impl Node {
 
     /// What is in force about access.
     pub fn access_in_force(&self) -> AccessInForce {
-        self.shared().with_core(|core| match core.admission() {
-            Admission::Open => AccessInForce::Open,
-            Admission::Listed(members) => AccessInForce::Listed { members: members.len() },
-            Admission::Certified(certified) => {
-                AccessInForce::Certified { not_after: certified.own().membership().not_after, epoch: certified.epoch() }
-            }
-        })
+        self.shared().with_core(|core| AccessInForce::of(core.admission()))
     }
 
     fn authority(&self) -> Result<Arc<Authority>, AccessError> {

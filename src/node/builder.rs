@@ -316,6 +316,7 @@ impl Builder<Secure> {
     /// Links only with those who have a certificate of this authority, and takes nothing that others said; `certificate` is
     /// this node's own.
     pub fn certified_by(mut self, authority: PublicKey, certificate: Certificate) -> Self {
+        let (authority, certificate) = (Box::new(authority), Box::new(certificate));
         self.options.access = AccessSource::Certificate { authority, certificate };
         self
     }

@@ -31,7 +31,7 @@ mod shared;
 mod start_error;
 mod subscription;
 
-pub use access::{AccessError, AccessInForce};
+pub use access::{AccessError, AccessInForce, check_access};
 pub use apps::{Attached, Held, LinkChange, STOPPING, StopSignal};
 pub use body::{Body, BodyError};
 pub use builder::{Builder, Plain, Secure};

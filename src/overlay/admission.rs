@@ -56,17 +56,17 @@ struct Load {
 
 impl Waiting {
     /// Lets an envelope wait, or gives it back if too much does.
-    fn put(&mut self, now: Instant, link: LinkId, claimed: Claimed) -> Result<(), Claimed> {
+    fn put(&mut self, now: Instant, link: LinkId, claimed: Claimed) -> Option<Claimed> {
         let load = self.by_link.entry(link).or_default();
         let size = claimed.envelope().size();
         if load.count >= WAITING || load.bytes + size > WAITING_BYTES {
-            return Err(claimed);
+            return Some(claimed);
         }
         (load.count, load.bytes) = (load.count + 1, load.bytes + size);
         self.next += 1;
         self.by_sender.entry(claimed.envelope().sender()).or_default().insert(self.next);
         self.all.insert(self.next, Waiter { claimed, link, since: now, asked: false });
-        Ok(())
+        None
     }
 
     fn take(&mut self, number: u64) -> Option<Waiter> {
@@ -293,11 +293,11 @@ impl Core {
     /// Lets an envelope wait until its sender's certificate is here, which the link that brought it is asked for.
     pub(super) fn wait_for_certificate(&mut self, now: Now, link: LinkId, claimed: Claimed) {
         match self.waiting.put(now.instant, link, claimed) {
-            Ok(()) => {
+            None => {
                 self.ask_for_certificates(now);
                 self.timers.set_earlier(Timer::Admission, now.instant + WAITS);
             }
-            Err(claimed) => self.withhold(claimed.envelope(), Reason::AdmissionUnknown),
+            Some(claimed) => self.withhold(claimed.envelope(), Reason::AdmissionUnknown),
         }
     }
 
@@ -382,7 +382,8 @@ impl Core {
                 None => admitted.extend(self.admit_claimed(now, waiter.claimed)),
                 Some(Admittance::Unknown) => {
                     // Its time is not the certificate's: it waits on, as long as it would have.
-                    let Err(claimed) = self.waiting.put(waiter.since, waiter.link, waiter.claimed) else { continue };
+                    let put_back = self.waiting.put(waiter.since, waiter.link, waiter.claimed);
+                    let Some(claimed) = put_back else { continue };
                     self.withhold(claimed.envelope(), Reason::AdmissionUnknown);
                 }
                 Some(other) => self.withhold(waiter.claimed.envelope(), reason_of(other)),

@@ -51,7 +51,7 @@ fn the_full_example_says_the_defaults_and_all_of_them() {
     let folder = committed();
     keygen(&folder, "genesis.pem");
     let full = load(&folder, "full.toml").unwrap();
-    let minimal = "network = \"demo\"\nidentity = \"../keys/peer.pem\"\nlisten = \"0.0.0.0:7401\"\n\
+    let minimal = "network = \"demo\"\nidentity = \"../keys/peer.pem\"\nlisten = \"192.168.1.7:7401\"\n\
                    genesis = [{ address = \"127.0.0.1:7400\", id_file = \"../keys/genesis.id\" }]\n";
     let file = folder.path().join("config/minimal.toml");
     fs::write(&file, minimal).unwrap();

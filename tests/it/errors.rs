@@ -225,7 +225,9 @@ async fn running() {
     transcript.note("run --config config/try.toml", &output);
 
     transcript.0 += "## an address that is not this machine's\n";
-    let output = run_peer(&place, &address, |text| text.replace("127.0.0.1:0", "192.0.2.7:7400"));
+    let output = run_peer(&place, &address, |text| {
+        text.replace("127.0.0.1:0", "192.0.2.7:7400") + "[access]\nadmit_strangers = true\n"
+    });
     transcript.note("run --config config/try.toml", &output);
 
     transcript.0 += "## the genesis node has another key than the one that is pinned\n";

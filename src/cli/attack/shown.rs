@@ -77,7 +77,11 @@ impl Shown {
         shown.add("index", "ids remembered, at most", both.map(|of| of.index));
         shown.add("members", "members known, at most", both.map(|of| of.members));
         shown.add("evil_links", "links with evil nodes at the end", both.map(|of| of.evil_links));
-        shown.add("newcomer_honest_links", "links of the newcomer with honest ones", both.map(|of| of.newcomer_honest_links));
+        shown.add(
+            "newcomer_honest_links",
+            "links of the newcomer with honest ones",
+            both.map(|of| of.newcomer_honest_links),
+        );
         shown.add("newcomer_links", "all its links", both.map(|of| of.newcomer_links));
         shown.add("dials_at_bystander", "dials at the bystander", both.map(|of| of.dials_at_bystander));
         let mut reasons: Vec<_> = without.reasons.keys().chain(with.reasons.keys()).copied().collect();

@@ -56,7 +56,8 @@ async fn run(honest: usize, evil: usize, lasts: Duration, attacked: bool) -> Res
     let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let mut nodes: Vec<SecureNode> = Vec::new();
     for place in 0..honest + evil {
-        let mut builder = SecureNode::builder(name.clone(), Identity::generate()?).listen(listen).overlay(Settings::local());
+        let mut builder =
+            SecureNode::builder(name.clone(), Identity::generate()?).listen(listen).overlay(Settings::local());
         if let Some(genesis) = nodes.first().and_then(|node| node.address()) {
             builder = builder.genesis(genesis);
         }

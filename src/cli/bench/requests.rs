@@ -6,11 +6,11 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::super::Failure;
+use super::super::machine;
 use super::super::statistics::ratio;
 use super::metric::{FETCH, FETCH_CPU, REQUESTS, REQUESTS_CPU};
 use super::network::{Network, Plan};
 use super::round::{Job, Round};
-use super::super::machine;
 use super::tally::TITLE;
 use crate::node::{Node, RequestError, Requests};
 

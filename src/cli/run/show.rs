@@ -166,6 +166,10 @@ impl<'a> Screen<'a> {
                 format!("{}  {:#} to me alone: {}", message.title, message.from, text)
             }
             Event::Barred { peer, reason } => format!("{peer:#} is barred for an hour: {reason}"),
+            Event::Revoked { epoch, members } => {
+                format!("list {epoch} of the authority revokes {} of the members known here", members.len())
+            }
+            Event::NetworkShutDown { by } => format!("{by:#} shuts the whole network down"),
             Event::IdentityUsedElsewhere { id } => {
                 format!("SOMEBODY ELSE SIGNS WITH THIS NODE'S KEY (message {id:#}); stop this node and make a new key")
             }

@@ -8,9 +8,9 @@ mod outcome;
 
 use std::time::Duration;
 
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
-use rand::rngs::ChaCha8Rng;
 
 use crate::envelope::Lifetime;
 use crate::overlay;
@@ -157,7 +157,11 @@ mod tests {
             let (without, with) = outcomes(attack);
             assert!(without.joined && with.joined, "{attack:?}");
             for outcome in [&without, &with] {
-                assert_eq!((outcome.delivered, outcome.twice, outcome.forged_delivered), (outcome.expected, 0, 0), "{attack:?} {outcome:?}");
+                assert_eq!(
+                    (outcome.delivered, outcome.twice, outcome.forged_delivered),
+                    (outcome.expected, 0, 0),
+                    "{attack:?} {outcome:?}"
+                );
             }
         }
     }

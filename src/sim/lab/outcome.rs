@@ -80,7 +80,8 @@ impl Outcome {
         };
         let forged = |node: &usize| {
             let all = sim.delivered(*node).into_iter();
-            all.filter(|envelope| members.contains(&envelope.sender()) && sim.ledger.number(&envelope.id()).is_none()).count()
+            all.filter(|envelope| members.contains(&envelope.sender()) && sim.ledger.number(&envelope.id()).is_none())
+                .count()
         };
         let count = |reason: Reason| reasons.get(&reason).copied().unwrap_or(0);
         let with_evil = |node: &usize| sim.neighbours(*node).iter().filter(|other| evil.contains(other)).count();

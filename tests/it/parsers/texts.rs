@@ -113,6 +113,7 @@ proptest! {
         genesis.sort();
         genesis.dedup_by_key(|address| address.id());
         let draft = Draft {
+            access: sealnet::config::DraftAccess::Open,
             network: network.parse().unwrap(),
             identity: identity.clone().into(),
             network_key: network_key.clone().map(Into::into),
@@ -134,7 +135,7 @@ proptest! {
     fn a_damaged_configuration_never_panics(damage in super::damage()) {
         let good = "network = \"demo\"\nidentity = \"peer.pem\"\nlisten = \"127.0.0.1:7401\"\npreset = \"lan\"\n\
                     advertise = [\"192.0.2.1:7401\"]\n[links]\ntarget = 3\nping_after = \"1s\"\n[log]\nkeep = \"2h\"\n\
-                    max_size = \"1GiB\"\n[access]\nmode = \"open\"\n";
+                    max_size = \"1GiB\"\n[access]\nmode = \"open\"\nadmit_strangers = true\n";
         prop_assert!(Config::parse(good, Path::new("")).is_ok());
         let text = damage.to(good.as_bytes());
         if let Err(error) = Config::parse(&String::from_utf8_lossy(&text), Path::new("")) {
