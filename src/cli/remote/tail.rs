@@ -24,14 +24,14 @@ pub(in crate::cli) struct Tail {
     #[arg(value_parser = parse_title)]
     title: Option<String>,
 
-    /// Begin after this place in the node's log, which --cursors shows; start is the oldest message that is kept [default: what
-    /// comes from now on]
+    /// Begin after this place in the node's log, which --cursors shows; start is the oldest message that is kept
     #[arg(long, value_name = "CURSOR", value_parser = parse_from)]
     from: Option<String>,
 
-    /// Begin with the newest so many
-    #[arg(long, value_name = "NUMBER", conflicts_with = "from", value_parser = clap::value_parser!(u16).range(1..=1000))]
-    last: Option<u16>,
+    /// Begin with the newest so many; 0 is only what comes from now on
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, conflicts_with = "from",
+          value_parser = clap::value_parser!(u16).range(0..=1000))]
+    last: u16,
 
     /// End after so many
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
@@ -53,7 +53,7 @@ pub(in crate::cli) struct Tail {
 const EXAMPLES: &str = "\
 Examples:
   sealnet tail --config config/genesis.toml
-  sealnet tail --config config/genesis.toml chat --last 10
+  sealnet tail --config config/genesis.toml chat --last 100 --no-follow
   sealnet tail --config config/genesis.toml --from start --cursors
   sealnet tail --config config/genesis.toml --json | sealnet verify - --network demo
 
@@ -74,8 +74,8 @@ impl Tail {
             let reader = Reader::of(&status)?;
             let mut left = self.count.unwrap_or(u64::MAX);
             let mut from = self.from.clone();
-            if let Some(last) = self.last {
-                let page: Messages = client.get(&self.path("/v1/messages", &format!("last={last}"))).await?;
+            if from.is_none() && self.last > 0 {
+                let page: Messages = client.get(&self.path("/v1/messages", &format!("last={}", self.last))).await?;
                 for message in page.messages.into_iter().take(usize::try_from(left).unwrap_or(usize::MAX)) {
                     self.show(&reader, message, out)?;
                     left -= 1;
@@ -83,7 +83,7 @@ impl Tail {
                 from = Some(page.next);
             }
             if self.no_follow {
-                return self.kept(&client, &reader, from, left, out).await;
+                return if self.from.is_some() { self.kept(&client, &reader, from, left, out).await } else { Ok(()) };
             }
             let after = from.map_or(String::new(), |from| format!("after={from}"));
             let mut stream = client.stream(&self.path("/v1/subscribe", &after)).await?;
@@ -113,9 +113,6 @@ impl Tail {
         out: &mut Out,
     ) -> Result<(), Failure> {
         from = from.filter(|from| from != "start");
-        if self.last.is_some() || (from.is_none() && self.from.is_none()) {
-            return Ok(());
-        }
         while left > 0 {
             let after = from.as_ref().map_or(String::new(), |from| format!("after={from}"));
             let page: Messages = client.get(&self.path("/v1/messages", &after)).await?;
