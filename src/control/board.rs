@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::Hop;
 use super::events::{Telling, pump};
 use super::hops::Hops;
-use super::Hop;
 use crate::envelope::EnvelopeId;
 use crate::node::Node;
 
@@ -151,7 +151,6 @@ impl Board {
         self.state().hops.of(&message.to_string())
     }
 }
-
 
 #[cfg(test)]
 mod tests {

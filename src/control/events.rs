@@ -148,9 +148,7 @@ fn tell(event: &Event, node: NodeId, at_us: u64) -> Telling {
         }
         Event::LogTrouble(error) => ("log_trouble", json!({ "why": error.to_string() })),
         Event::LogRecovered => ("log_recovered", json!({})),
-        Event::ApplicationFailed { title } => {
-            ("application", json!({ "title": title.as_str(), "state": "failed" }))
-        }
+        Event::ApplicationFailed { title } => ("application", json!({ "title": title.as_str(), "state": "failed" })),
         Event::ApplicationBusy { title, busy } => {
             ("application", json!({ "title": title.as_str(), "state": "busy", "busy_ms": millis(*busy) }))
         }

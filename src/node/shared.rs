@@ -16,7 +16,8 @@ use crate::identity::{NetworkName, NodeAddress, NodeId};
 use crate::link::{Channel, Meter, Outbox, Queued, Traffic};
 use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
-    Claimed, Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer, Target,
+    Claimed, Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason,
+    RememberedPeer, Target,
 };
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
