@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
+mod attack;
 mod bench;
 mod chart;
 mod check;
@@ -13,6 +14,7 @@ mod init;
 mod key_name;
 mod keygen;
 mod log;
+mod machine;
 mod open;
 mod out_file;
 mod output;
@@ -69,6 +71,7 @@ enum Command {
     Open(open::Open),
     Devnet(devnet::Devnet),
     Simulate(simulate::Simulate),
+    Attack(attack::AttackCommand),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -83,6 +86,7 @@ impl Command {
             Command::Run(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Simulate(command) => command.run(out),
+            Command::Attack(command) => command.run(out),
             Command::Bench(command) => command.run(out),
             Command::Verify(command) => command.run(out),
             Command::Seal(command) => command.run(out),
