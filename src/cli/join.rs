@@ -128,6 +128,7 @@ impl Join {
             preset,
             genesis: genesis.into_iter().map(DraftGenesis::Address).collect(),
             access,
+            control: None,
         };
         Config::parse(&draft.to_string(), &self.folder.join("config"))?;
         let network_key = match &invitation.network_key {

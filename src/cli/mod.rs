@@ -19,11 +19,13 @@ mod key_name;
 mod keygen;
 mod log;
 mod machine;
+mod message;
 mod open;
 mod out_file;
 mod output;
 mod passphrase;
 mod reload;
+mod remote;
 mod run;
 mod runtime;
 mod seal;
@@ -75,6 +77,21 @@ enum Command {
     Check(check::Check),
     Run(run::Run),
     Reload(reload::Reload),
+    Publish(remote::Publish),
+    Tail(remote::Tail),
+    Status(remote::Status),
+    Members(remote::Members),
+    Links(remote::Links),
+    Network(remote::Network),
+    Graph(remote::Draw),
+    Ping(remote::Ping),
+    Connect(remote::Connect),
+    Disconnect(remote::Disconnect),
+    Bar(remote::Bar),
+    Send(remote::Send),
+    Page(remote::Page),
+    Stop(remote::Stop),
+    Shutdown(remote::Shutdown),
     Verify(verify::Verify),
     Seal(seal::Seal),
     Open(open::Open),
@@ -97,6 +114,21 @@ impl Command {
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
             Command::Reload(command) => command.run(out),
+            Command::Publish(command) => command.run(out),
+            Command::Tail(command) => command.run(out),
+            Command::Status(command) => command.run(out),
+            Command::Members(command) => command.run(out),
+            Command::Links(command) => command.run(out),
+            Command::Network(command) => command.run(out),
+            Command::Graph(command) => command.run(out),
+            Command::Ping(command) => command.run(out),
+            Command::Connect(command) => command.run(out),
+            Command::Disconnect(command) => command.run(out),
+            Command::Bar(command) => command.run(out),
+            Command::Send(command) => command.run(out),
+            Command::Page(command) => command.run(out),
+            Command::Stop(command) => command.run(out),
+            Command::Shutdown(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Simulate(command) => command.run(out),
             Command::Attack(command) => command.run(out),

@@ -26,6 +26,8 @@ pub struct Draft {
     pub genesis: Vec<DraftGenesis>,
     /// Who may take part.
     pub access: DraftAccess,
+    /// The control interface, if there is to be one.
+    pub control: Option<DraftControl>,
 }
 
 /// Who may take part, in a new configuration. Files are named as seen from its folder.
@@ -50,6 +52,15 @@ pub enum DraftAccess {
         /// The file of a list of revocations, if this node is to bring it to the others.
         revocations: Option<PathBuf>,
     },
+}
+
+/// The section `[control]` of a new configuration.
+#[derive(Clone, Debug)]
+pub struct DraftControl {
+    /// Where it is served.
+    pub listen: SocketAddr,
+    /// The configurations of the nodes whose events it tells too, as seen from the folder of the configuration.
+    pub watch: Vec<PathBuf>,
 }
 
 /// An entry of `genesis` in a new configuration.
@@ -79,27 +90,30 @@ impl fmt::Display for Draft {
         }
         writeln!(f, "preset = {}", quoted(self.preset.as_str()))?;
         if !self.genesis.is_empty() {
-            self.write_genesis(f)?;
+            writeln!(f, "genesis = [")?;
+            for node in &self.genesis {
+                match node {
+                    DraftGenesis::Address(address) => writeln!(f, "    {},", quoted(&address.to_string()))?,
+                    DraftGenesis::IdFile { address, id_file } => {
+                        let (address, id_file) = (quoted(address), quoted_path(id_file));
+                        writeln!(f, "    {{ address = {address}, id_file = {id_file} }},")?;
+                    }
+                }
+            }
+            writeln!(f, "]")?;
         }
-        self.write_access(f)
+        self.write_access(f)?;
+        let Some(control) = &self.control else { return Ok(()) };
+        writeln!(f, "\n[control]\nlisten = {}", quoted(&control.listen.to_string()))?;
+        if !control.watch.is_empty() {
+            let watch: Vec<_> = control.watch.iter().map(|path| quoted_path(path)).collect();
+            writeln!(f, "watch = [{}]", watch.join(", "))?;
+        }
+        Ok(())
     }
 }
 
 impl Draft {
-    fn write_genesis(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "genesis = [")?;
-        for node in &self.genesis {
-            match node {
-                DraftGenesis::Address(address) => writeln!(f, "    {},", quoted(&address.to_string()))?,
-                DraftGenesis::IdFile { address, id_file } => {
-                    let (address, id_file) = (quoted(address), quoted_path(id_file));
-                    writeln!(f, "    {{ address = {address}, id_file = {id_file} }},")?;
-                }
-            }
-        }
-        writeln!(f, "]")
-    }
-
     fn write_access(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mode = match &self.access {
             DraftAccess::Open => return Ok(()),

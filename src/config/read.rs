@@ -7,9 +7,9 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::error::ConfigProblem;
-use super::genesis;
 use super::table::{Fault, Section, Setting, Table};
 use super::{Config, Preset, Security};
+use super::{control, genesis};
 use crate::access::Mode;
 use crate::identity::{NetworkName, NodeId, PublicKey};
 use crate::wire::fields::MAX_ADDRESSES;
@@ -36,6 +36,7 @@ pub(super) fn config(text: &str, base: &Path) -> Result<Config, Fault> {
     let link_settings = top.section("links", Section::Links)?;
     let log_settings = top.section("log", Section::Log)?;
     let access_settings = top.section("access", Section::Access)?;
+    let control_settings = top.section("control", Section::Control)?;
     let network = network(&top)?;
     let security = security(&top, base)?;
     let is_plain = security == Security::Plain;
@@ -61,6 +62,7 @@ pub(super) fn config(text: &str, base: &Path) -> Result<Config, Fault> {
     let log_in_memory = log_settings.flag("in_memory", false)?;
     let access = access(&access_settings, base, is_plain)?;
     strangers(&top, &access_settings, &security, &access, listen.iter().chain(&advertise).copied())?;
+    let control = control::read(&control_settings, base)?;
     Ok(Config {
         path: None,
         network,
@@ -74,6 +76,7 @@ pub(super) fn config(text: &str, base: &Path) -> Result<Config, Fault> {
         folder,
         log_in_memory,
         access,
+        control,
     })
 }
 
@@ -125,7 +128,7 @@ fn first_use(top: &Table<'_>, is_plain: bool) -> Result<(), Fault> {
     }
 }
 
-fn address(setting: &Setting<'_>) -> Result<SocketAddr, Fault> {
+pub(super) fn address(setting: &Setting<'_>) -> Result<SocketAddr, Fault> {
     let text = setting.text("\"127.0.0.1:7401\"")?;
     text.parse().map_err(|_| {
         setting.invalid(

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::envelope::{EnvelopeId, Lifetime, Title, TitleError};
+use crate::envelope::{Envelope, EnvelopeId, Lifetime, Timestamp, Title, TitleError, Verified};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
 use crate::link::Traffic;
-use crate::log::{Cursor, LogError, Usage};
+use crate::log::{Cursor, CursorError, LogError, Page, Usage};
 use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts, SHUTDOWN_TITLE};
 
 use super::apps::Attached;
@@ -179,6 +179,17 @@ impl Node {
     /// Counts what an application could not read.
     pub fn count(&self, reason: Reason) {
         self.shared().with_core(|core| core.count(reason));
+    }
+
+    /// Runs something with the node that is not an application: [`stop`](Self::stop) waits for it. It must hold no handle of
+    /// the node (a [`WeakNode`] will do), and end when [`Events`] do.
+    pub fn run_beside(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared().tasks.spawn(task);
+    }
+
+    /// The node's clock.
+    pub fn time(&self) -> Timestamp {
+        self.shared().now().wall
     }
 
     /// Whether the node is asked to stop.
@@ -356,6 +367,41 @@ impl Node {
         })
     }
 
+    /// Bars a node for an hour: no link with it is opened or taken, and those that are open are closed. What others relay
+    /// of it is taken as before. Says whether it could be: a node does not bar itself.
+    pub fn bar(&self, peer: &NodeId) -> bool {
+        let (shared, is_other) = (self.shared(), *peer != self.id());
+        if is_other {
+            let now = shared.now();
+            shared.with_core(|core| core.bar(now, *peer));
+        }
+        is_other
+    }
+
+    /// What the log keeps after `cursor` (from its start, if there is none), at most so many entries, titles of the protocol's
+    /// own among them. For one look; to follow what comes, subscribe.
+    ///
+    /// # Errors
+    /// If the cursor belongs to another log.
+    pub async fn page(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, CursorError> {
+        let log = self.shared().log.clone();
+        let cursor = cursor.unwrap_or_else(|| log.start());
+        if !log.reads_disk_after(cursor) {
+            return log.read(cursor, limit);
+        }
+        let nothing = Page { entries: Vec::new(), missed: 0, next: cursor };
+        tokio::task::spawn_blocking(move || log.read(cursor, limit)).await.unwrap_or(Ok(nothing))
+    }
+
+    /// The broadcast with this id, if it is kept.
+    pub async fn kept(&self, id: &EnvelopeId) -> Option<Verified<Envelope>> {
+        let (log, id) = (self.shared().log.clone(), *id);
+        if !log.is_on_disk() {
+            return log.get(&id);
+        }
+        tokio::task::spawn_blocking(move || log.get(&id)).await.ok().flatten()
+    }
+
     /// Measures the round trip to a neighbour.
     ///
     /// # Errors
@@ -517,7 +563,16 @@ impl Node {
     /// second (and what a log on disk has still to write), whatever the neighbours do, or three quarters where applications
     /// take the time they are given; calling it again does nothing.
     pub async fn stop(&self) {
-        self.shared().stop(false).await;
+        let shared = self.shared();
+        if shared.begin_stopping() {
+            // On a task of its own: whoever waits for it may give up waiting.
+            let (node, shared) = (self.clone(), shared.clone());
+            tokio::spawn(async move {
+                shared.end(false).await;
+                drop(node);
+            });
+        }
+        shared.stopped.cancelled().await;
     }
 
     /// Shuts the whole network down: every member that hears it passes it on and stops, and so does this node. For a network
@@ -537,28 +592,28 @@ impl Node {
 impl Shared {
     /// The network is shut down: this node stops, on a task that nobody waits for.
     pub(super) fn obey_shutdown(&self) {
-        if let Some(shared) = self.me() {
-            drop(tokio::spawn(async move { shared.stop(true).await }));
+        if let Some(shared) = self.me()
+            && shared.begin_stopping()
+        {
+            drop(tokio::spawn(async move { shared.end(true).await }));
         }
     }
 
-    /// Leaves; `with_network`: as everybody does.
-    async fn stop(self: &Arc<Self>, with_network: bool) {
-        if self.begin_stopping() {
-            self.emit(Event::Stopping);
-            self.closing.cancel();
-            // They may still publish.
-            self.apps.finished().await;
-            self.begin_leaving();
-            let now = self.now();
-            if with_network {
-                self.with_core(|core| core.stop_with_network(now));
-            } else {
-                self.announce_leave().await;
-                self.with_core(|core| core.stop(now));
-            }
-            self.tasks.close();
+    /// What [`Node::stop`] does, once; `with_network`: as everybody does.
+    async fn end(self: &Arc<Self>, with_network: bool) {
+        self.emit(Event::Stopping);
+        self.closing.cancel();
+        // They may still publish.
+        self.apps.finished().await;
+        self.begin_leaving();
+        let now = self.now();
+        if with_network {
+            self.with_core(|core| core.stop_with_network(now));
+        } else {
+            self.announce_leave().await;
+            self.with_core(|core| core.stop(now));
         }
+        self.tasks.close();
         // Links flush what is queued; whoever does not take it in time is cut off.
         if tokio::time::timeout(STOP_WITHIN, self.links_closed()).await.is_err() {
             tracing::debug!("some neighbours did not take the good-bye in time");
@@ -577,6 +632,7 @@ impl Shared {
                 tracing::warn!(%error, "the state could not be written");
             }
         }
+        self.stopped.cancel();
     }
 }
 
