@@ -36,6 +36,7 @@ impl NewLog {
 pub(super) type GoneOn = (Core, Arc<dyn Log>, Option<Arc<State>>);
 
 /// Goes on with what an earlier run left in the folder.
+#[cfg_attr(not(feature = "disk"), expect(unused_variables, reason = "only a log on disk lies in the folder, too"))]
 pub(super) fn go_on(
     folder: &Folder,
     state: State,

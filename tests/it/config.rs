@@ -76,7 +76,7 @@ fn the_full_example_says_the_defaults_and_all_of_them() {
             assert!(written.iter().any(|form| text.contains(form)), "{name} is not in config/full.toml");
         }
     }
-    assert_eq!(count, 13 + 6 + 5 + 1 + 4 + 2);
+    assert_eq!(count, 13 + 6 + 5 + 6 + 4 + 2);
 }
 
 #[test]
