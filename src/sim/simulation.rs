@@ -136,7 +136,7 @@ impl Simulation {
         Some(id)
     }
 
-    /// Publishes a message that is counted; whether it could.
+    /// Publishes a message that is counted; `None` if the node is down or may not.
     pub(super) fn broadcast_counted(
         &mut self,
         node: usize,
@@ -144,14 +144,14 @@ impl Simulation {
         message: Bytes,
         lifetime: Lifetime,
         is_warm_up: bool,
-    ) -> bool {
-        let Some(id) = self.publish(node, title, message, lifetime) else { return false };
+    ) -> Option<EnvelopeId> {
+        let id = self.publish(node, title, message, lifetime)?;
         let state = &self.nodes[node];
         let own = Arrival { place: node, log: state.log, hops: 0, at: self.now, since: state.since };
         let lives = Duration::from(lifetime).min(self.settings.overlay.keep).max(TIME_TOLERANCE);
         self.ledger.published(id, own, lives, is_warm_up);
         self.act(node);
-        true
+        Some(id)
     }
 
     /// Draws the time, makes the envelope, appends it where it belongs, relays it.

@@ -30,7 +30,7 @@ Attacks:
   spam         messages, each signed with a new key
   poison       invented members at the address of a bystander
   eclipse      pass nothing on, and name only each other to a newcomer
-  slow-reader  take nothing more of what neighbours send (takes a minute)
+  slow-reader  take next to nothing of what neighbours send
 
 Examples:
   sealnet attack forge                       a fifth of thirty nodes forge

@@ -1,11 +1,13 @@
 //! Two runs beside each other, for a person or for a program.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::super::Failure;
 use super::super::output::{BAD, GOOD, NAME, Out};
+use crate::overlay::Reason;
 use crate::sim::lab::Outcome;
 
 /// A figure without the attack and with it.
@@ -59,6 +61,15 @@ impl Shown {
         self.add(key, name, values.map(|value| (value.as_secs_f64() * 1e5).round() / 100.0));
     }
 
+    /// What the honest dropped, refused and closed.
+    pub(super) fn add_reasons(&mut self, both: [&BTreeMap<Reason, u64>; 2]) {
+        let all: BTreeSet<Reason> = both.into_iter().flat_map(BTreeMap::keys).copied().collect();
+        for reason in all {
+            let counts = both.map(|of| of.get(&reason).copied().unwrap_or(0));
+            self.add(reason.label(), reason.label(), counts);
+        }
+    }
+
     pub(super) fn simulated(attack: &str, without: &Outcome, with: &Outcome) -> Self {
         let both = [without, with];
         let sums = both.map(|of| Sums {
@@ -84,13 +95,7 @@ impl Shown {
         );
         shown.add("newcomer_links", "all its links", both.map(|of| of.newcomer_links));
         shown.add("dials_at_bystander", "dials at the bystander", both.map(|of| of.dials_at_bystander));
-        let mut reasons: Vec<_> = without.reasons.keys().chain(with.reasons.keys()).copied().collect();
-        reasons.sort_unstable();
-        reasons.dedup();
-        for reason in reasons {
-            let counts = both.map(|of| of.reasons.get(&reason).copied().unwrap_or(0));
-            shown.add(reason.label(), reason.label(), counts);
-        }
+        shown.add_reasons(both.map(|of| &of.reasons));
         shown
     }
 

@@ -1,5 +1,6 @@
-//! Neighbours that take nothing more: real nodes on loopback, because a simulated link has no queue.
+//! Neighbours that take next to nothing: real nodes on loopback, because a simulated link has no queue.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,6 @@ use tokio::sync::mpsc;
 use tokio::time::{interval, sleep, timeout};
 
 use super::super::Failure;
-use super::super::machine::resident;
 use super::super::statistics::percentile;
 use super::deaf::Deaf;
 use super::shown::{Shown, Sums};
@@ -23,17 +23,14 @@ const TITLE: &str = "lab";
 const JOIN_WITHIN: Duration = Duration::from_secs(60);
 /// After the last message everything is there within this time, or something is wrong.
 const SETTLE_WITHIN: Duration = Duration::from_secs(30);
-/// Whoever takes nothing for 30 s is closed; looked at a little later.
-const CLOSED_WITHIN: Duration = Duration::from_secs(45);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a run came to.
 struct Run {
     sums: Sums,
     took: Vec<Duration>,
-    memory: u64,
     evil_links: usize,
-    stuck: u64,
+    reasons: BTreeMap<Reason, u64>,
 }
 
 /// Runs it without and with nodes that fall deaf.
@@ -45,9 +42,8 @@ pub(super) async fn compare(nodes: usize, evil: Share, lasts: Duration) -> Resul
     let rank = |percent: u8| [0, 1].map(|n: usize| percentile(&runs[n].took, percent.into()).unwrap_or_default());
     shown.add_millis("p50_ms", "latency p50, ms", rank(50));
     shown.add_millis("p99_ms", "latency p99, ms", rank(99));
-    shown.add("memory_kib", "memory taken by all nodes, KiB", [runs[0].memory >> 10, runs[1].memory >> 10]);
-    shown.add("stuck", "links closed for taking nothing", [runs[0].stuck, runs[1].stuck]);
     shown.add("evil_links", "links with evil nodes at the end", [runs[0].evil_links, runs[1].evil_links]);
+    shown.add_reasons([&runs[0].reasons, &runs[1].reasons]);
     Ok(shown)
 }
 
@@ -72,14 +68,14 @@ async fn run(honest: usize, evil: usize, lasts: Duration, attacked: bool) -> Res
         }
     };
     timeout(JOIN_WITHIN, joined).await.map_err(|_| Failure::said("the nodes did not join within a minute"))?;
-    let outcome = exchange(&nodes, honest, lasts, attacked).await;
+    let outcome = exchange(&nodes, honest, lasts).await;
     for node in &nodes {
         node.stop().await;
     }
     outcome
 }
 
-async fn exchange(nodes: &[SecureNode], honest: usize, lasts: Duration, attacked: bool) -> Result<Run, Failure> {
+async fn exchange(nodes: &[SecureNode], honest: usize, lasts: Duration) -> Result<Run, Failure> {
     let (arrived, mut arrivals) = mpsc::unbounded_channel::<(u64, Instant)>();
     for node in nodes.iter().take(honest).skip(1) {
         let (mut messages, arrived) = (node.subscribe(TITLE)?, arrived.clone());
@@ -94,8 +90,7 @@ async fn exchange(nodes: &[SecureNode], honest: usize, lasts: Duration, attacked
         });
     }
     drop(arrived);
-    let memory = resident().unwrap_or(0);
-    let (mut most, mut sent) = (memory, Vec::new());
+    let mut sent = Vec::new();
     let count = lasts.as_nanos() / PACE.as_nanos();
     let mut pace = interval(PACE);
     for number in 0..count as u64 {
@@ -104,11 +99,10 @@ async fn exchange(nodes: &[SecureNode], honest: usize, lasts: Duration, attacked
         message.resize(SIZE, b'.');
         sent.push(Instant::now());
         nodes[0].broadcast(TITLE, message).await?;
-        most = most.max(resident().unwrap_or(0));
     }
     let expected = sent.len() * (honest - 1);
     let mut took = Vec::with_capacity(expected);
-    let mut seen = std::collections::BTreeMap::<u64, usize>::new();
+    let mut seen = BTreeMap::<u64, usize>::new();
     let gather = async {
         while took.len() < expected {
             let Some((number, at)) = arrivals.recv().await else { return };
@@ -118,17 +112,16 @@ async fn exchange(nodes: &[SecureNode], honest: usize, lasts: Duration, attacked
     };
     let _ = timeout(SETTLE_WITHIN, gather).await;
     let evil: Vec<NodeId> = nodes.iter().skip(honest).map(|node| node.id()).collect();
-    let evil_links = || {
-        let of = |node: &SecureNode| node.links().iter().filter(|link| evil.contains(&link.peer)).count();
-        nodes.iter().take(honest).map(of).sum::<usize>()
-    };
-    let closed = Instant::now();
-    while attacked && evil_links() > 0 && closed.elapsed() < CLOSED_WITHIN {
-        sleep(LOOK_EVERY).await;
-    }
+    let with_evil = |node: &SecureNode| node.links().iter().filter(|link| evil.contains(&link.peer)).count();
+    let evil_links = nodes.iter().take(honest).map(with_evil).sum();
     took.sort_unstable();
     let twice = seen.values().map(|times| times.saturating_sub(honest - 1) as u64).sum();
-    let stuck = nodes.iter().take(honest).map(|node| node.status().reasons.get(Reason::Stuck)).sum();
+    let mut reasons = BTreeMap::new();
+    for node in nodes.iter().take(honest) {
+        for (reason, count) in node.status().reasons.iter().filter(|(_, count)| *count > 0) {
+            *reasons.entry(reason).or_default() += count;
+        }
+    }
     let sums = Sums { expected: expected as u64, delivered: took.len() as u64, twice, forged: 0 };
-    Ok(Run { sums, took, memory: most.saturating_sub(memory), evil_links: evil_links(), stuck })
+    Ok(Run { sums, took, evil_links, reasons })
 }

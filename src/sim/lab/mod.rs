@@ -19,6 +19,7 @@ use super::{SchemeKind, Settings, Share, Simulation};
 
 use evil::Evil;
 pub use outcome::Outcome;
+use outcome::People;
 
 /// Between two moments at which something is published and evil nodes act.
 const STEP: Duration = Duration::from_millis(100);
@@ -123,13 +124,14 @@ impl Trial {
             evil.begin(&mut sim);
         }
         sim.restart(newcomer);
+        let mut published = Vec::new();
         let steps = (self.lasts.as_nanos() / STEP.as_nanos()) as usize;
         for number in 0..steps {
             let sender = honest[number % (honest.len() - 1)];
             let mut message = format!("message {number} ").into_bytes();
             message.resize(SIZE, b'.');
             if let Ok(title) = "lab".parse() {
-                sim.broadcast_counted(sender, title, message.into(), Lifetime::hours(1), false);
+                published.extend(sim.broadcast_counted(sender, title, message.into(), Lifetime::hours(1), false));
             }
             if attacked {
                 evil.act(&mut sim);
@@ -137,7 +139,8 @@ impl Trial {
             sim.run_for(STEP);
         }
         sim.run_for(self.settle);
-        Outcome::of(&sim, joined, &honest, evil.nodes(), newcomer, bystander)
+        let people = People { honest: &honest, evil: evil.nodes(), newcomer, bystander };
+        Outcome::of(&sim, joined, &published, people)
     }
 }
 

@@ -1,10 +1,11 @@
 //! What became of a trial.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::envelope::EnvelopeId;
 use crate::identity::NodeId;
-use crate::overlay::Reason;
-use crate::sim::statistics::{Ending, Figures};
+use crate::overlay::{Core, Reason};
+use crate::sim::statistics::Figures;
 use crate::sim::{Latencies, Simulation};
 
 /// What became of the honest nodes' messages, and what it cost the honest nodes.
@@ -50,22 +51,46 @@ pub struct Outcome {
     pub reasons: BTreeMap<Reason, u64>,
 }
 
+/// Who is who in a trial.
+#[derive(Clone, Copy)]
+pub(super) struct People<'a> {
+    pub(super) honest: &'a [usize],
+    pub(super) evil: &'a [usize],
+    pub(super) newcomer: usize,
+    pub(super) bystander: usize,
+}
+
+/// What the honest nodes' logs hold.
+#[derive(Default)]
+struct Held {
+    delivered: u64,
+    twice: u64,
+    forged: u64,
+    of_evil: u64,
+}
+
 impl Outcome {
-    pub(super) fn of(
-        sim: &Simulation,
-        joined: bool,
-        honest: &[usize],
-        evil: &[usize],
-        newcomer: usize,
-        bystander: usize,
-    ) -> Self {
-        let endings = sim.nodes.iter().enumerate().map(|(place, node)| Ending {
-            is_up: honest.contains(&place) && node.running.is_some(),
-            log: node.log,
-            since: node.since,
-        });
-        let endings: Vec<Ending> = endings.collect();
-        let account = sim.ledger.account(&endings, |from, to| sim.network.reached_since(from, to));
+    pub(super) fn of(sim: &Simulation, joined: bool, published: &[EnvelopeId], people: People<'_>) -> Self {
+        let People { honest, evil, newcomer, bystander } = people;
+        let published: BTreeSet<EnvelopeId> = published.iter().copied().collect();
+        let members: BTreeSet<NodeId> = sim.nodes.iter().map(|node| node.id).collect();
+        let mut held = Held::default();
+        for node in honest {
+            let mut seen = BTreeSet::new();
+            let mut of_evil = 0;
+            for envelope in sim.delivered(*node) {
+                if !seen.insert(envelope.id()) {
+                    held.twice += 1;
+                } else if published.contains(&envelope.id()) {
+                    held.delivered += u64::from(envelope.sender() != sim.id(*node));
+                } else if members.contains(&envelope.sender()) {
+                    held.forged += 1;
+                } else {
+                    of_evil += 1;
+                }
+            }
+            held.of_evil = held.of_evil.max(of_evil);
+        }
         let Figures { latency, .. } = sim.ledger.figures();
         let mut reasons: BTreeMap<Reason, u64> = BTreeMap::new();
         for counts in honest.iter().filter_map(|node| sim.counts(*node)) {
@@ -73,16 +98,6 @@ impl Outcome {
                 *reasons.entry(reason).or_default() += count;
             }
         }
-        let members: Vec<NodeId> = sim.nodes.iter().map(|node| node.id).collect();
-        let kept = |node: &usize| {
-            let of_others = sim.delivered(*node).into_iter().filter(|envelope| !members.contains(&envelope.sender()));
-            of_others.count() as u64
-        };
-        let forged = |node: &usize| {
-            let all = sim.delivered(*node).into_iter();
-            all.filter(|envelope| members.contains(&envelope.sender()) && sim.ledger.number(&envelope.id()).is_none())
-                .count()
-        };
         let count = |reason: Reason| reasons.get(&reason).copied().unwrap_or(0);
         let with_evil = |node: &usize| sim.neighbours(*node).iter().filter(|other| evil.contains(other)).count();
         let newcomers = sim.neighbours(newcomer);
@@ -90,16 +105,17 @@ impl Outcome {
             joined,
             honest: honest.len(),
             evil: evil.len(),
-            expected: account.expected,
-            delivered: account.delivered,
-            twice: account.duplicates,
-            forged_delivered: honest.iter().map(forged).sum::<usize>() as u64,
-            kept_of_evil: honest.iter().map(kept).max().unwrap_or(0),
+            // Every message but its sender's own.
+            expected: (published.len() * (honest.len() - 1)) as u64,
+            delivered: held.delivered,
+            twice: held.twice,
+            forged_delivered: held.forged,
+            kept_of_evil: held.of_evil,
             latency,
             verifications: honest.iter().map(|node| sim.verifications(*node)).sum(),
             duplicates: count(Reason::Duplicate),
             shed: count(Reason::Shed),
-            index: honest.iter().filter_map(|node| sim.core(*node, crate::overlay::Core::index_len)).max().unwrap_or(0),
+            index: honest.iter().filter_map(|node| sim.core(*node, Core::index_len)).max().unwrap_or(0),
             members: honest.iter().map(|node| sim.member_count(*node)).max().unwrap_or(0),
             evil_links: honest.iter().map(with_evil).sum(),
             newcomer_honest_links: newcomers.iter().filter(|other| honest.contains(other)).count(),
