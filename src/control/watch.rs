@@ -57,7 +57,7 @@ async fn read(config: &Path, board: &Board, last: &mut Option<u64>) -> bool {
 fn retell(node: NodeId, event: Event) -> Option<Telling> {
     let kind = KINDS.into_iter().find(|kind| *kind == event.event)?;
     let seen: Seen = serde_json::from_str(&event.data).ok().filter(|seen: &Seen| seen.node == node)?;
-    let hop = (kind == "message").then(|| (seen.id, Hop { node, from: seen.from, at_us: seen.at_us }));
+    let hop = (kind == "message").then_some((seen.id, Hop { node, from: seen.from, at_us: seen.at_us }));
     Some(Telling { kind, data: event.data, hop })
 }
 

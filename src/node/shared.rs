@@ -380,7 +380,7 @@ impl Shared {
             let cursor = Cursor::new(self.log.instance(), position);
             let is_late = self.log.is_late(position);
             let told = Broadcast::new(envelope.clone(), cursor, is_late);
-            self.emit(Event::Message(told.from_neighbour(self.brought.take(&envelope.id()))));
+            self.emit(Event::Message(told.with_neighbour(self.brought.take(&envelope.id()))));
         }
     }
 
@@ -393,7 +393,7 @@ impl Shared {
                 && self.events.has_listeners()
             {
                 let brought_by = self.brought.take(&broadcast.id());
-                self.emit(Event::Message(broadcast.from_neighbour(brought_by)));
+                self.emit(Event::Message(broadcast.with_neighbour(brought_by)));
             }
         }
     }

@@ -42,8 +42,8 @@ Examples:
   uptime | sealnet publish --config config/peer.toml load -
   sealnet publish --config config/peer.toml alarm fire --lifetime 0 --json
 
-Exit status 0 says that nothing can take the message back any more. The node must
-run, and its configuration have a section [control].";
+Exit status 0 says that nothing can take the message back any more. The node
+must run, and its configuration have a section [control].";
 
 /// A title that cannot be used is wrong usage.
 pub(super) fn parse_title(text: &str) -> Result<String, String> {
