@@ -1,6 +1,7 @@
 // Whether what is shown is true now. Where it is not, the page says so in words, and since when.
 
 import { byId, setText } from "./dom.js";
+import { plain } from "./text.js";
 import { alarm, say } from "./say.js";
 import { clock, seconds } from "./words.js";
 
@@ -12,7 +13,8 @@ export function banner(store) {
   const render = () => {
     const { name, since, why } = store.line;
     document.documentElement.dataset.line = name;
-    element.hidden = name === "live" ? !store.stopping : name === "connecting";
+    const trouble = store.status?.log?.trouble ?? null;
+    element.hidden = name === "live" ? !store.stopping && trouble === null : name === "connecting";
     setText(pill, { live: "live", connecting: "connecting …", unreachable: "unreachable", refused: "refused" }[name]);
     if (name === "unreachable") {
       const age = seconds((Date.now() - since) / 1000);
@@ -25,6 +27,9 @@ export function banner(store) {
     } else if (store.stopping) {
       setText(byId("banner-head"), "The node is stopping.");
       setText(byId("banner-body"), "It was asked to.");
+    } else if (trouble !== null) {
+      setText(byId("banner-head"), "The node's log takes nothing.");
+      setText(byId("banner-body"), `${plain(trouble, 300)}. What others say is relayed; nothing can be published here.`);
     }
     if (name !== before) {
       if (name === "unreachable" || name === "refused") alarm(byId("banner-head").textContent);
@@ -32,7 +37,7 @@ export function banner(store) {
       before = name;
     }
   };
-  store.on(["line"], render);
+  store.on(["line", "status"], render);
   setInterval(() => store.line.name === "unreachable" && render(), 1000);
   render();
 }

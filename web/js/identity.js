@@ -18,15 +18,15 @@ export function short(id) {
   return String(id ?? "").slice(0, 8) || "unknown";
 }
 
-/** Colour, short id and, where it has one, the name it gave itself. */
-export function chip(id, { nickname = null, self = false, genesis = false } = {}) {
+/** Colour, short id and, where it has one, the name it is called by; `tags` says in words what else it is. */
+export function chip(id, { nickname = null, self = false, genesis = false, tags = true } = {}) {
   return el(
     "span",
     { class: "chip", title: String(id) },
     el("span", { class: `swatch id-${colourOf(id)}${genesis ? " genesis" : ""}`, "aria-hidden": "true" }),
     el("span", { class: "id" }, short(id)),
     nickname ? el("span", { class: "nickname" }, visible(nickname, { limit: 24 })) : null,
-    self ? el("span", { class: "tag" }, "this node") : null,
-    genesis ? el("span", { class: "tag" }, "genesis") : null,
+    self && tags ? el("span", { class: "tag" }, "this node") : null,
+    genesis && tags ? el("span", { class: "tag" }, "genesis") : null,
   );
 }

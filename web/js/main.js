@@ -200,8 +200,8 @@ byId("legend").append(
   ...["genesis", "member", "self", "unreachable", "gone"].map((name) => el("span", { class: `sample node-${name}` }, { self: "this node" }[name] ?? name)),
   el("span", { class: "sample link-eager" }, "contents at once (eager)"),
   el("span", { class: "sample link-lazy" }, "ids only (lazy)"),
-  el("span", { class: "sample link-plain" }, "how is not known"),
-  el("span", { class: "sample link-arrow" }, "points away from who opened it"),
+  el("span", { class: "sample link-plain" }, "not known how"),
+  el("span", { class: "sample link-arrow" }, "away from its opener"),
 );
 
 const live = new Live(api, {

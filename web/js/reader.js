@@ -111,9 +111,10 @@ export class Reader {
         const query = isNewest ? `last=${FIRST}` : `after=${encodeURIComponent(cursor)}&limit=${BATCH}`;
         const answer = await this.api.get(`/v1/messages?${query}`);
         for (const item of answer.messages) messages.take(item);
-        messages.cursor = cursor = answer.next ?? answer.messages.at(-1)?.cursor ?? cursor;
         if (answer.messages.length > 0) this.store.touch("messages");
-        if (isNewest || answer.messages.length < BATCH) return;
+        const isEnd = isNewest || answer.next === cursor;
+        messages.cursor = cursor = answer.next;
+        if (isEnd) return;
       }
     });
   }
@@ -124,6 +125,8 @@ export class Reader {
       await ask();
       this.heard();
     } catch (error) {
+      // The cursor is of another log: the node began a new one.
+      if (error instanceof Refused && error.kind === "other-log") this.store.messages.cursor = null;
       if (!(error instanceof Refused || error instanceof Unreachable)) console.error(error);
     }
   }

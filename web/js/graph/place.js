@@ -23,6 +23,7 @@ export function arrange(ids, links, aspect) {
   }
   const points = ids.map((id, i) => spiral(i));
   relax(points, indexed(ids, links), points.map(() => true), 240);
+  loosen(points);
   const extent = spread(points);
   const wished = SPACING * 0.62 * Math.sqrt(n);
   ids.forEach((id, i) => {
@@ -107,6 +108,28 @@ function relax(points, links, mayMove, rounds) {
       const step = Math.min(length, heat) / length;
       points[i].x += push[i].x * step;
       points[i].y += push[i].y * step;
+    }
+  }
+}
+
+/** Pushes apart what came to lie on one another, so that every node can be told from its neighbours. */
+function loosen(points) {
+  const n = points.length;
+  const least = (0.8 * spread(points)) / Math.sqrt(n);
+  const rounds = Math.min(60, Math.floor(WORK / (n * n)));
+  for (let round = 0; round < rounds; round += 1) {
+    for (let i = 0; i < n; i += 1) {
+      for (let j = i + 1; j < n; j += 1) {
+        const dx = points[j].x - points[i].x;
+        const dy = points[j].y - points[i].y;
+        const apart = Math.hypot(dx, dy) || 0.01;
+        if (apart >= least) continue;
+        const shift = (least - apart) / 2 / apart;
+        points[i].x -= dx * shift;
+        points[i].y -= dy * shift;
+        points[j].x += dx * shift;
+        points[j].y += dy * shift;
+      }
     }
   }
 }

@@ -20,10 +20,10 @@ export function identityColors() {
 
 /** How large things are drawn with this many nodes. */
 export function scale(nodes) {
-  if (nodes <= 12) return { node: 34, font: 11, line: 1.8, arrow: 0.9, opacity: 0.75 };
-  if (nodes <= 60) return { node: 28, font: 12, line: 1.5, arrow: 0.8, opacity: 0.55 };
-  if (nodes <= 150) return { node: 32, font: 17, line: 1.9, arrow: 0.8, opacity: 0.4 };
-  return { node: 38, font: 22, line: 2.4, arrow: 0.8, opacity: 0.3 };
+  if (nodes <= 12) return { node: 34, font: 11, least: 6, line: 1.8, arrow: 0.9, opacity: 0.75 };
+  if (nodes <= 60) return { node: 28, font: 13, least: 8, line: 1.5, arrow: 0.8, opacity: 0.55 };
+  if (nodes <= 150) return { node: 32, font: 17, least: 12, line: 1.9, arrow: 0.8, opacity: 0.4 };
+  return { node: 38, font: 22, least: 12, line: 2.4, arrow: 0.8, opacity: 0.3 };
 }
 
 /** The style sheet for cytoscape. `zoom` keeps the names of the few that always have one readable. */
@@ -41,7 +41,7 @@ export function styleSheet(size, zoom) {
       selector: "node",
       style: {
         width: size.node, height: size.node, "background-color": quiet, "border-width": 2, "border-color": ground,
-        label: "data(label)", color: text, "font-size": size.font, "font-family": mono, "min-zoomed-font-size": 8.5,
+        label: "data(label)", color: text, "font-size": size.font, "font-family": mono, "min-zoomed-font-size": size.least,
         "text-valign": "bottom", "text-margin-y": 5, "text-wrap": "wrap", "text-max-width": 160,
         "text-outline-color": ground, "text-outline-width": 2.5, "overlay-opacity": 0, "z-index": 10,
       },
@@ -50,7 +50,7 @@ export function styleSheet(size, zoom) {
     { selector: "node.genesis", style: { shape: "diamond", width: size.node * 1.35, height: size.node * 1.35 } },
     {
       selector: "node.self",
-      style: { "outline-width": 2.5, "outline-color": text, "outline-offset": 3, "outline-opacity": 1 },
+      style: { "outline-width": size.node / 13, "outline-color": text, "outline-offset": size.node / 11, "outline-opacity": 1 },
     },
     {
       selector: "node.named",

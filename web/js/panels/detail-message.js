@@ -54,7 +54,7 @@ function build(store, message, act) {
       message.holders ? ["Neighbours that have it", message.holders.length === 0 ? "none known" : message.holders.map(short).join(", ")] : null,
     ),
     el("h4", {}, reached(store, hops)),
-    hops.length > 0 ? wayTable(store, hops) : null,
+    hops.length > 0 ? wayTable(store, message, hops) : null,
     envelope ? raw(envelope) : null,
   ].filter((part) => part !== null);
 }
@@ -96,7 +96,7 @@ function reached(store, hops) {
   return "Its way, as far as this node knows";
 }
 
-function wayTable(store, hops) {
+function wayTable(store, message, hops) {
   return el(
     "table", { class: "way" },
     el("thead", {}, el("tr", {}, ["Node", "From", "Hops", "After"].map((name) => el("th", { scope: "col" }, name)))),
@@ -105,7 +105,7 @@ function wayTable(store, hops) {
       hops.slice(0, HOPS).map((hop) => el(
         "tr", {},
         el("th", { scope: "row" }, leadsTo(store, { kind: "node", id: hop.node }, chip(hop.node))),
-        el("td", {}, hop.from === null ? "sent it" : short(hop.from)),
+        el("td", {}, hop.node === message.sender ? "sent it" : hop.from === null ? "not known" : short(hop.from)),
         el("td", { class: "number" }, String(hop.depth)),
         el("td", { class: "number" }, hop.after === 0 ? "0" : span(hop.after)),
       )),

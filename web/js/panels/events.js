@@ -3,7 +3,7 @@
 import { byId, el, reconcile } from "../dom.js";
 import { short } from "../identity.js";
 import { plain, visible } from "../text.js";
-import { clock, reason, state } from "../words.js";
+import { clock, reason, seconds, state } from "../words.js";
 
 const LISTED = 100;
 
@@ -14,16 +14,25 @@ const WORDS = {
   link_closed: (d) => [`link with ${short(d.peer)} closed: ${explained(d.reason)}`],
   member: (d) => [`member ${short(d.id ?? d.peer)} is ${state(d.state)}`],
   direct: (d) => [`a message from ${short(d.from ?? d.peer)} to this node alone, `, visible(d.title ?? "", { limit: 40 })],
-  dial_failed: (d) => [`no link could be opened: ${explained(d.reason)}`],
+  dial_failed: (d) => [`no link with ${dialled(d.to)} could be opened: ${explained(d.reason)}`],
   refused: (d) => [`a connection from ${plain(d.remote ?? "somewhere", 60)} was refused: ${explained(d.reason)}`],
   barred: (d) => [`${short(d.peer)} is barred: ${explained(d.reason)}`],
-  alarm: (d) => ["alarm: ", visible(d.message ?? d.what ?? d.why ?? d.kind ?? "", { limit: 200 })],
+  alarm: (d) => [`alarm: ${alarmInWords(d)}`],
   log_trouble: (d) => ["the log takes nothing: ", visible(d.error ?? d.why ?? d.message ?? "", { limit: 200 })],
   log_recovered: () => ["the log is written again"],
   application: (d) => ["application ", visible(d.title ?? "", { limit: 40 }), `: ${plain(d.state ?? d.what ?? "", 60)}`],
   stopping: () => ["is stopping"],
   missed: (d) => [`this page was too slow and missed ${plain(d.count ?? "some", 12)} events`],
 };
+
+function alarmInWords(d) {
+  if (d.what === "identity-used-elsewhere") return "somebody else signs with this node's key: stop it, and find out who has it";
+  if (d.what === "clock-off") {
+    const by = seconds((d.by_ms ?? 0) / 1000);
+    return `the clock of ${short(d.peer)} is ${by} ${d.ahead ? "ahead of" : "behind"} this node's: messages cannot pass`;
+  }
+  return plain(d.what ?? "", 100);
+}
 
 const ALARMING = new Set(["barred", "alarm", "log_trouble", "stopping", "missed", "refused"]);
 
@@ -53,6 +62,10 @@ function row(store, { name, data, at }) {
     el("time", { class: "time" }, clock(data.at_us ? data.at_us / 1000 : at)),
     el("span", {}, who, ...WORDS[name](data)),
   );
+}
+
+function dialled(to) {
+  return to?.member ? short(to.member) : "a genesis node";
 }
 
 function explained(label) {

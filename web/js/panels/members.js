@@ -2,7 +2,7 @@
 
 import { byId, el, reconcile, setText } from "../dom.js";
 import { chip, short } from "../identity.js";
-import { count, span, state } from "../words.js";
+import { count, state } from "../words.js";
 
 const NEIGHBOURS = 12;
 const ROWS = 1000;
@@ -13,7 +13,6 @@ export function membersPanel(store) {
   const find = byId("member-find");
   const render = () => {
     const neighbours = neighboursOf(store.network);
-    const roundTrips = new Map(store.links.map((link) => [link.peer, link.round_trip_us]));
     const chosen = store.selection?.kind === "node" ? store.selection.id : null;
     const wanted = find.value.trim().toLowerCase();
     const all = [...store.network.nodes.values()].sort(order);
@@ -22,15 +21,15 @@ export function membersPanel(store) {
       key: (node) => node.id,
       stamp: (node) => {
         const near = neighbours.get(node.id) ?? [];
-        return [node.state, node.adrift, node.nickname, near.join(), roundTrips.get(node.id), node.id === chosen].join("|");
+        return [node.state, node.adrift, node.nickname, near.join(), node.id === chosen].join("|");
       },
-      make: (node) => row(store, node, neighbours.get(node.id) ?? [], roundTrips.get(node.id), node.id === chosen),
+      make: (node) => row(store, node, neighbours.get(node.id) ?? [], node.id === chosen),
     });
     const more = fitting.length > ROWS ? `; the first ${ROWS} are listed` : "";
     setText(byId("member-count"), `${count(fitting.length, "member")}${wanted === "" ? "" : ` of ${all.length}`}${more}`);
   };
   find.addEventListener("input", render);
-  store.on(["network", "links", "selection"], render);
+  store.on(["network", "selection"], render);
 }
 
 const RANK = { unreachable: 2, present: 3, gone: 4 };
@@ -56,7 +55,7 @@ function neighboursOf(network) {
   return all;
 }
 
-function row(store, node, neighbours, roundTrip, isChosen) {
+function row(store, node, neighbours, isChosen) {
   const listed = neighbours.slice(0, NEIGHBOURS).map(short).join(" ");
   const more = neighbours.length > NEIGHBOURS ? ` and ${neighbours.length - NEIGHBOURS} more` : "";
   return el(
@@ -70,11 +69,10 @@ function row(store, node, neighbours, roundTrip, isChosen) {
           type: "button", class: "plain", "aria-pressed": String(isChosen), dataset: { node: node.id },
           on: { click: () => store.select({ kind: "node", id: node.id }) },
         },
-        chip(node.id, node),
+        chip(node.id, { nickname: node.nickname, self: node.self, genesis: node.genesis && !node.self }),
       ),
     ),
     el("td", { class: "state" }, node.adrift ? "no links" : state(node.state)),
-    el("td", { class: "number" }, roundTrip === undefined || roundTrip === null ? "–" : span(roundTrip)),
-    el("td", { class: "neighbours" }, neighbours.length === 0 ? "none" : `${neighbours.length}: ${listed}${more}`),
+    el("td", { class: "neighbours" }, el("div", {}, neighbours.length === 0 ? "none" : `${neighbours.length}: ${listed}${more}`)),
   );
 }

@@ -51,7 +51,7 @@ function row(store, message, isChosen, hops) {
     },
     el(
       "span", { class: "head" },
-      chip(message.sender, { nickname: node?.nickname, self: node?.self }),
+      chip(message.sender, { nickname: node?.nickname, genesis: node?.genesis, tags: false }),
       el("span", { class: "title" }, visible(message.title, { limit: 60 })),
       el("time", { class: "time" }, clock(message.time / 1000)),
     ),
