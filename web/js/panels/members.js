@@ -2,6 +2,7 @@
 
 import { byId, el, reconcile, setText } from "../dom.js";
 import { chip, short } from "../identity.js";
+import { rove } from "../rove.js";
 import { count, state } from "../words.js";
 
 const NEIGHBOURS = 12;
@@ -11,6 +12,7 @@ const ROWS = 1000;
 export function membersPanel(store) {
   const body = byId("member-rows");
   const find = byId("member-find");
+  const settle = rove(body);
   const render = () => {
     const neighbours = neighboursOf(store.network);
     const chosen = store.selection?.kind === "node" ? store.selection.id : null;
@@ -25,6 +27,7 @@ export function membersPanel(store) {
       },
       make: (node) => row(store, node, neighbours.get(node.id) ?? [], node.id === chosen),
     });
+    settle();
     const more = fitting.length > ROWS ? `; the first ${ROWS} are listed` : "";
     setText(byId("member-count"), `${count(fitting.length, "member")}${wanted === "" ? "" : ` of ${all.length}`}${more}`);
   };

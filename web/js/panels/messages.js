@@ -2,6 +2,7 @@
 
 import { byId, el, reconcile, setText } from "../dom.js";
 import { chip } from "../identity.js";
+import { rove } from "../rove.js";
 import { visible } from "../text.js";
 import { clock, number } from "../words.js";
 
@@ -13,6 +14,7 @@ export function messagesPanel(store) {
   const list = byId("message-list");
   const filter = byId("message-filter");
   const empty = byId("message-empty");
+  const settle = rove(list);
   const render = () => {
     const wanted = filter.value.trim().toLowerCase();
     const all = store.messages.newest();
@@ -24,6 +26,7 @@ export function messagesPanel(store) {
       stamp: (message) => `${message.revision}:${message.id === chosen}:${hops.name === "own" ? "" : hops.of}`,
       make: (message) => row(store, message, message.id === chosen, hops),
     });
+    settle();
     empty.hidden = fitting.length > 0;
     setText(empty, all.length === 0 ? "No messages yet. Publish one below." : "No message fits the filter.");
     const more = fitting.length > SHOWN ? `; the newest ${SHOWN} are shown` : "";
