@@ -52,7 +52,7 @@ walk(graph, view, {
     if (!node) return;
     store.select({ kind: "node", id });
     view.reveal(id);
-    const name = node.nickname ? `, calls itself ${plain(node.nickname, 24)}` : "";
+    const name = node.nickname ? `, called ${plain(node.nickname, 24)}` : "";
     say(`Node ${node.short}${name}, ${node.adrift ? "without links" : state(node.state)}, ${count(node.degree, "link")}`);
   },
   enter: () => byId("detail-heading").focus(),

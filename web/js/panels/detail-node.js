@@ -20,7 +20,7 @@ export function nodeDetail(store, id) {
       facts(
         ["State", stateInWords(node)],
         ["Id", wholeId(id)],
-        node.nickname ? ["Calls itself", el("span", {}, visible(node.nickname, { limit: 64 }), el("span", { class: "quiet" }, " (anybody may)"))] : null,
+        node.nickname ? ["Called here", visible(node.nickname, { limit: 64 })] : null,
         ["Addresses", node.addresses.length === 0 ? "none told" : el("span", {}, visible(node.addresses.join(", "), { limit: 300 }))],
         ["Applications", applications(node)],
         node.version ? ["Version", visible(node.version, { limit: 40 })] : null,
