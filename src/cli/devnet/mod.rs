@@ -138,8 +138,23 @@ impl Devnet {
             if !may_go_on {
                 break;
             }
-            let (publisher, number, content) = traffic.next();
-            nodes.publish(publisher, content).await?;
+            // In a bounded run it is an error that a node has ended; here somebody tries what happens then.
+            if self.messages.is_none() {
+                (0..usize::from(self.nodes)).filter(|place| nodes.has_ended(*place)).for_each(|place| {
+                    note_end(place, traffic, progress);
+                });
+            }
+            let Some((publisher, number, content)) = traffic.next() else {
+                progress.step("all nodes have ended");
+                break;
+            };
+            match nodes.publish(publisher, content).await {
+                Err(_) if self.messages.is_none() => {
+                    note_end(publisher, traffic, progress);
+                    continue;
+                }
+                published => published?,
+            }
             if self.messages.is_some() {
                 progress.delivered(traffic.deliveries());
                 continue;
@@ -185,6 +200,13 @@ impl Devnet {
             }
             nodes.change().await?;
         }
+    }
+}
+
+/// Counts without a node from now on, and says so.
+fn note_end(place: usize, traffic: &Traffic, progress: &Progress) {
+    if traffic.ended(place) {
+        progress.step(&format!("{} has ended; the others go on", files::name(place)));
     }
 }
 
