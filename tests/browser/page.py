@@ -6,7 +6,7 @@ import shutil
 import time
 
 from selenium import webdriver
-from selenium.common.exceptions import JavascriptException
+from selenium.common.exceptions import JavascriptException, StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
@@ -96,7 +96,7 @@ class Page:
         while True:
             try:
                 seen = look()
-            except JavascriptException:
+            except (JavascriptException, StaleElementReferenceException):
                 seen = None  # the page was just being changed
             if seen:
                 return seen

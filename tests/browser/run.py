@@ -102,9 +102,9 @@ def publishes(t):
     t.page.click("#publish-button")
     t.seen("the receipt", lambda: t.page.text("#publish-result").startswith("Published "))
     row = "return [...document.querySelectorAll('.message')].find((one) => one.textContent.includes(arguments[0]))"
-    t.seen("the message in the list", lambda: t.page.run(row, text))
-    t.seen("that it arrived at all nodes", lambda: f"at {NODES} of {NODES}" in t.page.run(row, text).text)
-    t.page.run(row, text).click()
+    t.seen("the message in the list", lambda: t.page.run(row + " !== undefined", text))
+    t.seen("that it arrived at all nodes", lambda: f"at {NODES} of {NODES}" in t.page.run(row + ".textContent", text))
+    t.page.run(row + ".click()", text)
     t.seen("its details", lambda: t.page.text("#detail-body .said") == text)
     t.seen("its signature checked in the browser", lambda: t.page.count("#detail [data-check='good']") == 1)
     t.seen("its way, node by node", lambda: t.page.count("#detail .way tbody tr") == NODES)
@@ -288,6 +288,20 @@ def wrong_token(t):
         t.holds(other.count("#message-list li") == 0, "with a wrong token the page says so, and shows nothing")
 
 
+def sleeps_and_wakes(t):
+    viewer = t.devnet.viewer()
+    os.kill(viewer.pid, signal.SIGSTOP)
+    try:
+        t.seen("that a node that hangs does not answer", lambda: "does not answer since" in t.page.text("#banner-head"))
+    finally:
+        os.kill(viewer.pid, signal.SIGCONT)
+    t.seen("that it is there again, by itself", lambda: t.page.text("#line") == "live" and t.page.run(
+        "return document.getElementById('banner').hidden"))
+    taken = t.page.text("#tile-verifications-more")
+    t.seen("the figures go on", lambda: t.page.text("#tile-verifications-more") != taken)
+    t.seen("all links are there again", lambda: len(t.page.graph()["links"]) == LINKS)
+
+
 def own_node_stops(t):
     t.devnet.viewer().ask("/v1/stop", {})
     t.seen("that the node does not answer, and since when", lambda: "does not answer since" in t.page.text("#banner-head"))
@@ -320,7 +334,7 @@ def main():
                 print(part.__name__.replace("_", " "), flush=True)
                 part(t)
             t.is_quiet()
-            for part in [wrong_token, one_is_killed]:
+            for part in [wrong_token, sleeps_and_wakes, one_is_killed]:
                 print(part.__name__.replace("_", " "), flush=True)
                 part(t)
             t.is_quiet()

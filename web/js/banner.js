@@ -30,6 +30,9 @@ export function banner(store) {
     } else if (trouble !== null) {
       setText(byId("banner-head"), "The node's log takes nothing.");
       setText(byId("banner-body"), `${plain(trouble, 300)}. What others say is relayed; nothing can be published here.`);
+    } else {
+      setText(byId("banner-head"), "");
+      setText(byId("banner-body"), "");
     }
     if (name !== before) {
       if (name === "unreachable" || name === "refused") alarm(byId("banner-head").textContent);

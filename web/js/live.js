@@ -5,7 +5,9 @@ import { EventParser } from "./sse.js";
 
 const FIRST_WAIT = 400;
 const LONGEST_WAIT = 4000;
-/** The node says something every 15 s, if only that it is there. */
+/** The node answers within this time (ms), or it does not. */
+const ANSWER = 10_000;
+/** Once it has, it says something every 15 s, if only that it is there. */
 const SILENCE = 40_000;
 /** The node's own "not now": too many streams or requests. */
 const NOT_NOW = [429, 503];
@@ -18,6 +20,7 @@ export class Live {
   #last = null;
   #heard = null;
   #opened = false;
+  #abort = null;
 
   constructor(api, { opened, event, changed }) {
     Object.assign(this, { api, opened, event, changed });
@@ -45,6 +48,11 @@ export class Live {
     this.#heard = Date.now();
   }
 
+  /** Something did not come by another way: the line is tried anew. */
+  doubt() {
+    this.#abort?.abort();
+  }
+
   #failed(error) {
     if (error instanceof Refused && !NOT_NOW.includes(error.status)) {
       this.#enter("refused", Date.now(), error.message);
@@ -63,7 +71,8 @@ export class Live {
 
   async #listen() {
     const abort = new AbortController();
-    let watch = setTimeout(() => abort.abort(), SILENCE);
+    this.#abort = abort;
+    let watch = setTimeout(() => abort.abort(), ANSWER);
     const alive = () => {
       this.heard();
       clearTimeout(watch);

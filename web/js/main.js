@@ -149,7 +149,7 @@ function emphasise() {
     view.emphasise(null);
     return;
   }
-  view.emphasise({ nodes, links, near, between });
+  view.emphasise({ stamp: `${selection.kind} ${selection.id}`, nodes, links, near, between });
 }
 
 // Buttons of the graph, and shortcuts.
@@ -209,5 +209,5 @@ const live = new Live(api, {
   event: (name, data) => reader.event(name, data),
   changed: (line) => reader.line(line),
 });
-reader.heard = () => live.heard();
+Object.assign(reader, { heard: () => live.heard(), doubt: () => live.doubt() });
 live.run();

@@ -13,6 +13,9 @@ const BATCH = 200;
 /** So many messages behind, the page goes on with the newest. */
 const BEHIND = 5;
 
+/** Up to so many nodes, each measured round trip is shown at once. */
+const SMALL = 60;
+
 const CHANGES = new Set(["join", "link_opened", "link_closed", "member", "barred", "missed"]);
 
 /** `hop` is called for each hop of a message as it is told, `lost` when the line breaks. */
@@ -22,7 +25,7 @@ export class Reader {
   #messages = new Paced(MESSAGES_PAUSE, () => this.#askMessages());
 
   constructor(api, store, { hop, lost }) {
-    Object.assign(this, { api, store, hop, lost, heard: () => {} });
+    Object.assign(this, { api, store, hop, lost, heard: () => {}, doubt: () => {} });
   }
 
   /** The stream of events is open: everything is asked for anew. */
@@ -62,7 +65,9 @@ export class Reader {
       }
       return;
     }
-    if (store.network.event(name, data)) store.touch("network");
+    // Hundreds of nodes measure all the time: their round trips come with the next picture of the network.
+    const isSeen = name !== "latency" || store.network.nodes.size <= SMALL;
+    if (store.network.event(name, data) && isSeen) store.touch("network");
     if (CHANGES.has(name)) this.#network.soon();
     if (name === "missed") this.#messages.soon();
     if (name === "stopping" && data.node === store.network.self) {
@@ -110,7 +115,10 @@ export class Reader {
         const isNewest = cursor === null || asked >= BEHIND;
         const query = isNewest ? `last=${FIRST}` : `after=${encodeURIComponent(cursor)}&limit=${BATCH}`;
         const answer = await this.api.get(`/v1/messages?${query}`);
-        for (const item of answer.messages) messages.take(item);
+        for (const item of answer.messages) {
+          messages.take(item);
+          for (const hop of item.hops ?? []) this.store.network.reporting.add(hop.node);
+        }
         if (answer.messages.length > 0) this.store.touch("messages");
         const isEnd = isNewest || answer.next === cursor;
         messages.cursor = cursor = answer.next;
@@ -119,7 +127,7 @@ export class Reader {
     });
   }
 
-  /** A question that fails changes nothing: whether the node is there, the stream of events tells. */
+  /** A question that fails changes nothing: whether the node is there, the stream of events tells, which then begins anew. */
   async #attempt(ask) {
     try {
       await ask();
@@ -127,6 +135,7 @@ export class Reader {
     } catch (error) {
       // The cursor is of another log: the node began a new one.
       if (error instanceof Refused && error.kind === "other-log") this.store.messages.cursor = null;
+      if (error instanceof Unreachable) this.doubt();
       if (!(error instanceof Refused || error instanceof Unreachable)) console.error(error);
     }
   }

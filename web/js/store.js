@@ -1,4 +1,4 @@
-// What is known of the network, and who wants to hear of changes. Changes are told once per frame, however many there were.
+// What is known of the network, and who wants to hear of changes. Changes are told together, however many there were.
 
 import { Messages } from "./messages.js";
 import { Network } from "./network.js";
@@ -7,11 +7,14 @@ import { Rates } from "./rates.js";
 /** How many of the node's events are kept to look at. */
 const EVENTS = 200;
 
+/** Changes are told at most this often (ms); what somebody chose is told at once. */
+const PACE = 60;
+
 /** The whole state of the page. Kinds of change: network, status, links, messages, events, selection, line, view. */
 export class Store {
   #listeners = new Map();
   #dirty = new Set();
-  #scheduled = false;
+  #scheduled = null;
 
   constructor() {
     this.network = new Network();
@@ -39,13 +42,14 @@ export class Store {
   /** Something of this kind changed. */
   touch(kind) {
     this.#dirty.add(kind);
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    requestAnimationFrame(() => this.#tell());
+    const frame = () => requestAnimationFrame(() => this.#tell());
+    if (kind === "selection") frame();
+    else this.#scheduled ??= setTimeout(frame, PACE);
   }
 
   #tell() {
-    this.#scheduled = false;
+    clearTimeout(this.#scheduled);
+    this.#scheduled = null;
     const due = new Set();
     for (const kind of this.#dirty) for (const listener of this.#listeners.get(kind) ?? []) due.add(listener);
     this.#dirty.clear();

@@ -133,7 +133,8 @@ impl Devnet {
         for _ in 0..messages {
             let may_go_on = tokio::select! {
                 () = &mut stop => { is_interrupted = true; false }
-                has_room = traffic.room() => has_room,
+                // Without an end, somebody may have stopped a node for a while: it goes on slowly.
+                has_room = traffic.room() => has_room || self.messages.is_none(),
             };
             if !may_go_on {
                 break;

@@ -20,6 +20,9 @@ export class GraphView {
   #touched = false;
   #size = scale(0);
   #namedZoom = 1;
+  /** How many times the network was shown, and what was set off in it last. */
+  #shown = 0;
+  #emphasis = null;
   #stillness;
 
   constructor(container, { chosen, stillness }) {
@@ -51,6 +54,7 @@ export class GraphView {
 
   /** Takes what is known now. */
   show(network) {
+    this.#shown += 1;
     const nodes = drawn(network);
     const ids = nodes.sort(order).map((node) => node.id);
     const isDrawn = new Set(ids);
@@ -123,8 +127,14 @@ export class GraphView {
     if (!inside) this.cy.animate({ center: { eles: this.cy.getElementById(id) } }, { duration: this.#stillness() ? 0 : 250 });
   }
 
-  /** Sets off what is looked at: `{ nodes, links }` by id, and what is nearest to it; null for nothing. */
+  /**
+   * Sets off what is looked at: `{ nodes, links }` by id, the nodes that belong to it (`near`) and the links `between` them;
+   * null for nothing. `stamp` names what it is.
+   */
   emphasise(chosen) {
+    const stamp = chosen && [chosen.stamp, chosen.near.size, chosen.between.size, this.#shown].join();
+    if (stamp === this.#emphasis) return;
+    this.#emphasis = stamp;
     this.cy.batch(() => {
       this.cy.elements().removeClass("chosen near faded");
       this.cy.nodes(".named").forEach((node) => this.#unname(node, chosen));

@@ -20,8 +20,9 @@ export function tiles(store) {
     if (!status) return;
     const present = network.present();
     const others = network.nodes.size - present;
+    const adrift = [...network.nodes.values()].filter((node) => node.adrift).length;
     setText(byId("tile-members"), number(present || status.members));
-    setText(byId("tile-members-more"), others > 0 ? `${others} more not present` : partsInWords(network));
+    setText(byId("tile-members-more"), adrift > 0 ? `${adrift} without links` : others > 0 ? `${others} more not present` : partsInWords(network));
     setText(byId("tile-links"), number(status.links));
     setText(byId("tile-links-more"), network.degrees ? `${network.degrees.min}–${network.degrees.max} at others` : "");
     setText(byId("tile-messages"), `${rate(rates.latest("messages"))}/s`);
