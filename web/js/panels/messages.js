@@ -63,7 +63,7 @@ function row(store, message, isChosen, hops) {
       "span", { class: "foot" },
       signature(store, message),
       message.late ? el("span", { class: "tag warn", title: "repair brought it, later than others" }, "late") : null,
-      hops.name === "own" ? null : el("span", { class: "reach" }, `at ${message.hops.size} of ${Math.max(hops.of, message.hops.size)}`),
+      hops.name === "own" || message.hops.size === 0 ? null : el("span", { class: "reach" }, `at ${message.hops.size} of ${Math.max(hops.of, message.hops.size)}`),
     ),
   );
   return el("li", {}, button);
