@@ -13,10 +13,12 @@ mod init;
 mod key_name;
 mod keygen;
 mod log;
+mod message;
 mod open;
 mod out_file;
 mod output;
 mod passphrase;
+mod remote;
 mod run;
 mod runtime;
 mod seal;
@@ -64,6 +66,10 @@ enum Command {
     Init(init::Init),
     Check(check::Check),
     Run(run::Run),
+    Publish(remote::Publish),
+    Tail(remote::Tail),
+    Status(remote::Status),
+    Stop(remote::Stop),
     Verify(verify::Verify),
     Seal(seal::Seal),
     Open(open::Open),
@@ -81,6 +87,10 @@ impl Command {
             Command::Init(command) => command.run(out),
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
+            Command::Publish(command) => command.run(out),
+            Command::Tail(command) => command.run(out),
+            Command::Status(command) => command.run(out),
+            Command::Stop(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Simulate(command) => command.run(out),
             Command::Bench(command) => command.run(out),

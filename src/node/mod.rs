@@ -5,11 +5,13 @@
 
 mod apps;
 mod body;
+mod brought;
 mod builder;
 mod clock;
 mod dialer;
 mod events;
 mod from_config;
+mod figures;
 mod handle;
 mod judging;
 mod link_data;
@@ -34,6 +36,7 @@ pub use body::{Body, BodyError};
 pub use builder::{Builder, Plain, Secure};
 pub use clock::Clock;
 pub use events::{Event, Events};
+pub use figures::{AppState, AppStatus, LinkStatus};
 pub use from_config::LoadError;
 pub use handle::{ConnectError, Node, SecureNode, Status, WeakNode};
 pub use judging::{Judge, LATER_FOR, Undecided, Verdict};

@@ -251,15 +251,19 @@ mod tests {
     #[test]
     fn what_a_node_that_ended_would_have_got_or_said_is_not_waited_for() {
         let traffic = traffic(3, 3);
+        let complete_and_due = || {
+            let board = traffic.board();
+            (board.complete, board.counted.expected)
+        };
         traffic.received(1, &content(0, 0, 40));
         traffic.received(2, &content(1, 1, 40));
         assert!(traffic.ended(2) && !traffic.ended(2));
         // Message 0 is with node 1, message 1 is still due to node 0, and message 2 was the ended node's own.
-        assert_eq!((traffic.board().complete, traffic.counted().expected), (2, 3));
+        assert_eq!(complete_and_due(), (2, 3));
         traffic.received(0, &content(1, 1, 40));
-        assert_eq!((traffic.board().complete, traffic.counted().delivered), (3, 3));
+        assert_eq!((complete_and_due(), traffic.deliveries()), ((3, 3), 3));
         traffic.received(0, &content(2, 2, 40));
-        assert_eq!((traffic.board().complete, traffic.counted().expected), (3, 4), "it had got away after all");
+        assert_eq!(complete_and_due(), (3, 4), "it had got away after all");
         let publishers: Vec<_> = (0..4).map(|_| traffic.next().unwrap().0).collect();
         assert_eq!(publishers, [1, 0, 1, 0], "the others go on in turn");
         assert!(traffic.ended(0) && traffic.ended(1));
