@@ -5,6 +5,9 @@ import { short } from "./identity.js";
 /** How many nodes are drawn at most. The table has them all. */
 export const DRAWN = 1000;
 
+/** For so long (ms) a link counts as carrying contents after a message came over it. */
+const LATELY = 60_000;
+
 /** The name of the link between two nodes, whichever is named first. */
 export function linkKey(a, b) {
   return a < b ? `${a}-${b}` : `${b}-${a}`;
@@ -25,6 +28,8 @@ export class Network {
   #closed = new Map();
   /** Link → who opened it. */
   #openedBy = new Map();
+  /** Way, as `from>to` → when a message was last seen to come that way. */
+  #carried = new Map();
   /** Link → latest round trip that an event told, in µs. */
   #roundTrips = new Map();
 
@@ -59,7 +64,23 @@ export class Network {
     const roundTrip = edge.round_trip_us ?? this.#roundTrips.get(key) ?? null;
     links.set(key, {
       key, a, b, eagerAB: ab ?? null, eagerBA: ba ?? null, roundTrip, opener, knownBy: edge.known_by ?? [], confirmed: false,
+      carriesAB: this.#carries(a, b), carriesBA: this.#carries(b, a),
     });
+  }
+
+  /** A message came to `node` from its neighbour `from`; says whether the picture changed. */
+  hop(from, node) {
+    this.#carried.set(`${from}>${node}`, Date.now());
+    const link = this.links.get(linkKey(from, node));
+    if (!link) return false;
+    const way = link.a === from ? "carriesAB" : "carriesBA";
+    const isNews = !link[way];
+    link[way] = true;
+    return isNews;
+  }
+
+  #carries(from, to) {
+    return Date.now() - (this.#carried.get(`${from}>${to}`) ?? -Infinity) < LATELY;
   }
 
   /** An event about a link; says whether the picture changed. */
@@ -94,7 +115,8 @@ export class Network {
       if (!link.knownBy.includes(node)) link.knownBy = [...link.knownBy, node];
     } else if (this.nodes.has(a) && this.nodes.has(b)) {
       const opener = this.#openedBy.get(key);
-      this.links.set(key, { key, a, b, eagerAB: null, eagerBA: null, roundTrip: null, opener, knownBy: [node], confirmed: true });
+      const unknown = { eagerAB: null, eagerBA: null, carriesAB: false, carriesBA: false, roundTrip: null };
+      this.links.set(key, { key, a, b, ...unknown, opener, knownBy: [node], confirmed: true });
     }
   }
 
@@ -127,6 +149,7 @@ export class Network {
         if (!this.nodes.has(a) || !this.nodes.has(b)) table.delete(key);
       }
     }
+    for (const [way, at] of this.#carried) if (Date.now() - at > LATELY) this.#carried.delete(way);
     for (const id of this.reporting) if (!this.nodes.has(id)) this.reporting.delete(id);
   }
 

@@ -59,6 +59,7 @@ export class Reader {
       if (!hop) return;
       store.touch("messages");
       this.hop(hop);
+      if (hop.from !== null && store.network.hop(hop.from, hop.node)) store.touch("network");
       if (data.node === store.network.self) {
         store.rates.message();
         this.#messages.soon();

@@ -228,8 +228,10 @@ export class GraphView {
     const [source, target] = link.opener === link.b ? [link.b, link.a] : [link.a, link.b];
     const label = link.roundTrip === null ? "" : span(link.roundTrip);
     const modes = [link.eagerAB, link.eagerBA];
+    const carries = link.carriesAB || link.carriesBA;
     const classes = [];
-    if (modes.includes(true)) classes.push("eager");
+    // Where nobody tells, it is taken from what was seen: contents that come over a link come at once.
+    if (modes.includes(true) || (carries && modes.includes(null))) classes.push("eager");
     else if (modes.includes(false)) classes.push("lazy");
     if (link.opener !== null) classes.push("directed");
     if (!link.confirmed) classes.push("unconfirmed");

@@ -23,8 +23,8 @@ export function linkDetail(store, key) {
         ["State", stateInWords(link)],
         ["Opened by", link.opener === null ? "not known" : end(store, link.opener)],
         ["Round trip", span(link.roundTrip)],
-        [`${short(link.a)} sends`, sends(link.eagerAB)],
-        [`${short(link.b)} sends`, sends(link.eagerBA)],
+        [`${short(link.a)} sends`, sends(link.eagerAB, link.carriesAB)],
+        [`${short(link.b)} sends`, sends(link.eagerBA, link.carriesBA)],
         ["Known by", link.knownBy.length === 0 ? "–" : link.knownBy.map(short).join(", ")],
         own ? ["Address", visible(own.remote ?? "", { limit: 100 })] : null,
         own ? ["Sent, received", `${bytes(own.sent_bytes)}, ${bytes(own.received_bytes)}`] : null,
@@ -39,7 +39,8 @@ function stateInWords(link) {
   return link.confirmed ? "open" : "only one end names it: it is new, or over";
 }
 
-function sends(isEager) {
+function sends(isEager, carries) {
+  if (isEager === null && carries) return "contents, as was seen within the last minute";
   const what = { true: " at once (eager)", false: ", and contents when asked (lazy)", null: "" }[isEager];
   return `${mode(isEager)}${what}`;
 }
