@@ -9,6 +9,8 @@ const LONGEST_WAIT = 4000;
 const ANSWER = 10_000;
 /** Once it has, it says something every 15 s, if only that it is there. */
 const SILENCE = 40_000;
+/** A page that was not seen for so long (ms) lets go of the stream. */
+const UNSEEN = 60_000;
 /** The node's own "not now": too many streams or requests. */
 const NOT_NOW = [429, 503];
 
@@ -21,6 +23,7 @@ export class Live {
   #heard = null;
   #opened = false;
   #abort = null;
+  #isUnseen = false;
 
   constructor(api, { opened, event, changed }) {
     Object.assign(this, { api, opened, event, changed });
@@ -30,7 +33,9 @@ export class Live {
   /** Goes on for as long as the page is open. */
   async run() {
     let wait = FIRST_WAIT;
+    this.#watchSight();
     for (;;) {
+      await this.#seen();
       try {
         await this.#listen();
         // It was open and has ended: the node may only have shed a slow reader. The next attempt will tell.
@@ -51,6 +56,29 @@ export class Live {
   /** Something did not come by another way: the line is tried anew. */
   doubt() {
     this.#abort?.abort();
+  }
+
+  /**
+   * A page that nobody sees gives its stream back after a while: browsers have six connections to a node for all their tabs
+   * together. Resolves while the page is seen.
+   */
+  async #seen() {
+    if (!document.hidden || !this.#isUnseen) return;
+    this.#enter("connecting", Date.now());
+    await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+    this.#isUnseen = false;
+  }
+
+  #watchSight() {
+    let timer = null;
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(timer);
+      if (!document.hidden) return;
+      timer = setTimeout(() => {
+        this.#isUnseen = true;
+        this.#abort?.abort();
+      }, UNSEEN);
+    });
   }
 
   #failed(error) {

@@ -1,5 +1,6 @@
 //! Commands on a running node: each finds the node's control interface by its configuration, and asks it.
 
+mod page;
 mod publish;
 mod status;
 mod stop;
@@ -14,6 +15,7 @@ use super::Failure;
 use super::runtime::{asked_to_stop, block_on};
 use crate::control::{Access, Client};
 
+pub(super) use page::Page;
 pub(super) use publish::Publish;
 pub(super) use status::Status;
 pub(super) use stop::Stop;
