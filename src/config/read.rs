@@ -7,9 +7,9 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::error::ConfigProblem;
-use super::{control, genesis};
 use super::table::{Fault, Section, Setting, Table};
 use super::{Config, Preset, Security};
+use super::{control, genesis};
 use crate::identity::NetworkName;
 use crate::wire::fields::MAX_ADDRESSES;
 use crate::{access, log, overlay};

@@ -173,7 +173,8 @@ mod tests {
     fn the_file_is_its_owners_alone_is_replaced_whole_and_goes_only_with_its_node() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("peer.control");
-        let [first, second] = [1, 2].map(|n| Access::new(format!("http://127.0.0.1:{n}"), NodeId::from_bytes([n; 32])).unwrap());
+        let [first, second] =
+            [1, 2].map(|n| Access::new(format!("http://127.0.0.1:{n}"), NodeId::from_bytes([n; 32])).unwrap());
         first.write(&file).unwrap();
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
         second.write(&file).unwrap();

@@ -88,9 +88,7 @@ pub(super) async fn send(asked: Asked, Json(send): Json<Send>) -> Outcome {
     let body = Content { message, message_base64 }.body()?;
     match node.send_to(&peer, &title, body).await {
         Ok(Sent::Directly) => Ok(Answer(json!({ "to": peer, "sent": "directly" }))),
-        Ok(Sent::Sealed(receipt)) => {
-            Ok(Answer(json!({ "to": peer, "sent": "sealed", "id": receipt.id.to_string() })))
-        }
+        Ok(Sent::Sealed(receipt)) => Ok(Answer(json!({ "to": peer, "sent": "sealed", "id": receipt.id.to_string() }))),
         Err(error) => Err(of_request(error)),
     }
 }

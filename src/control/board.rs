@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use super::Hop;
 use super::events::{Telling, pump};
 use super::hops::Hops;
 use super::link_news::KnownLinks;
 use super::network::Edge;
-use super::Hop;
 use crate::envelope::EnvelopeId;
 use crate::node::Node;
 
@@ -76,7 +76,14 @@ impl Default for Board {
 
 impl Board {
     fn beginning_at(began: u64) -> Self {
-        let state = State { began, newest: began, events: VecDeque::new(), bytes: 0, hops: Hops::default(), links: KnownLinks::default() };
+        let state = State {
+            began,
+            newest: began,
+            events: VecDeque::new(),
+            bytes: 0,
+            hops: Hops::default(),
+            links: KnownLinks::default(),
+        };
         Board(Arc::new(Inner {
             state: Mutex::new(state),
             newest: watch::Sender::new(Newest { number: began, is_last: false }),
@@ -162,7 +169,6 @@ impl Board {
         self.state().hops.of(&message.to_string())
     }
 }
-
 
 #[cfg(test)]
 mod tests {

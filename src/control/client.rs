@@ -141,7 +141,12 @@ impl Client {
         tokio::time::timeout(WITHIN, asking).await.unwrap_or(Err(ClientError::Late))
     }
 
-    async fn send(&self, method: Method, path: &str, body: Bytes) -> Result<(Response<Incoming>, Connection), ClientError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<(Response<Incoming>, Connection), ClientError> {
         let address = &self.access.address;
         let unreachable =
             |error: &dyn fmt::Display| ClientError::Unreachable { address: address.clone(), error: error.to_string() };
@@ -186,7 +191,8 @@ async fn refused(response: Response<Incoming>) -> ClientError {
         Ok(body) => serde_json::from_slice(&body).ok(),
         Err(error) => return error,
     };
-    let Said { error, kind } = said.unwrap_or_else(|| Said { error: format!("the node says {status}"), kind: String::new() });
+    let Said { error, kind } =
+        said.unwrap_or_else(|| Said { error: format!("the node says {status}"), kind: String::new() });
     ClientError::Refused { status: status.as_u16(), kind, error }
 }
 

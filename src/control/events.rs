@@ -151,9 +151,7 @@ fn tell(event: &Event, node: NodeId, at_us: u64) -> Telling {
         }
         Event::LogTrouble(error) => ("log_trouble", json!({ "why": error.to_string() })),
         Event::LogRecovered => ("log_recovered", json!({})),
-        Event::ApplicationFailed { title } => {
-            ("application", json!({ "title": title.as_str(), "state": "failed" }))
-        }
+        Event::ApplicationFailed { title } => ("application", json!({ "title": title.as_str(), "state": "failed" })),
         Event::ApplicationBusy { title, busy } => {
             ("application", json!({ "title": title.as_str(), "state": "busy", "busy_ms": millis(*busy) }))
         }
@@ -166,7 +164,9 @@ fn tell(event: &Event, node: NodeId, at_us: u64) -> Telling {
 /// What an event at `node` says of a link.
 fn link_news(event: &Event, node: NodeId) -> Option<LinkNews> {
     let (peer, what) = match event {
-        Event::LinkOpened { peer, direction, .. } => (*peer, What::Opened { by_itself: *direction == Direction::Out }),
+        Event::LinkOpened { peer, direction, .. } => {
+            (*peer, What::Opened { by_itself: *direction == Direction::Outbound })
+        }
         Event::LinkClosed { peer, .. } => (*peer, What::Closed),
         Event::Latency { peer, round_trip } => (*peer, What::RoundTrip(micros(*round_trip))),
         _ => return None,

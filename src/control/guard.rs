@@ -30,7 +30,11 @@ pub(super) struct Rates {
 
 impl Default for Rates {
     fn default() -> Self {
-        Rates { friends: Rate::per_second(OF_FRIENDS), strangers: Rate::per_second(OF_STRANGERS), page: Rate::per_second(OF_THE_PAGE) }
+        Rates {
+            friends: Rate::per_second(OF_FRIENDS),
+            strangers: Rate::per_second(OF_STRANGERS),
+            page: Rate::per_second(OF_THE_PAGE),
+        }
     }
 }
 
@@ -124,7 +128,8 @@ fn check_host(headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
     if !is_own_host(host) || uri.authority().is_some_and(|authority| authority.as_str() != host) {
         return foreign("foreign-host", "the request is meant for another host");
     }
-    let is_own = |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| origin.strip_prefix("http://") == Some(host));
+    let is_own =
+        |origin: &HeaderValue| origin.to_str().is_ok_and(|origin| origin.strip_prefix("http://") == Some(host));
     if !headers.get_all(header::ORIGIN).iter().all(is_own) {
         return foreign("foreign-origin", "the request comes from a page of somebody else's");
     }
@@ -134,7 +139,8 @@ fn check_host(headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
 fn is_own_host(host: &str) -> bool {
     ["127.0.0.1", "localhost", "[::1]"].iter().any(|own| {
         host.strip_prefix(own).is_some_and(|rest| {
-            rest.is_empty() || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok() && !port.starts_with('+'))
+            rest.is_empty()
+                || rest.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok() && !port.starts_with('+'))
         })
     })
 }
@@ -149,9 +155,21 @@ mod tests {
             assert!(is_own_host(own), "{own}");
         }
         for foreign in [
-            "", "evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "127.0.0.1:7500.evil.example",
-            "127.0.0.1:", "127.0.0.1:x", "127.0.0.1:+80", "127.0.0.1:65536", "x@127.0.0.1", "127.0.0.2", "0.0.0.0", "[::]",
-            "LOCALHOST.", "localhost:80:80",
+            "",
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "127.0.0.1:7500.evil.example",
+            "127.0.0.1:",
+            "127.0.0.1:x",
+            "127.0.0.1:+80",
+            "127.0.0.1:65536",
+            "x@127.0.0.1",
+            "127.0.0.2",
+            "0.0.0.0",
+            "[::]",
+            "LOCALHOST.",
+            "localhost:80:80",
         ] {
             assert!(!is_own_host(foreign), "{foreign}");
         }

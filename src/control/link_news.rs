@@ -93,7 +93,11 @@ mod tests {
         links.note(LinkNews { node: id(1), peer: id(2), what: What::Opened { by_itself: false } });
         links.note(LinkNews { node: id(1), peer: id(2), what: What::RoundTrip(70) });
         assert_eq!(told(&links, edge(1, 2)), (Some(id(2)), Some(70)));
-        assert_eq!(told(&links, Edge { round_trip_us: Some(9), ..edge(1, 2) }), (Some(id(2)), Some(9)), "own figures stand");
+        assert_eq!(
+            told(&links, Edge { round_trip_us: Some(9), ..edge(1, 2) }),
+            (Some(id(2)), Some(9)),
+            "own figures stand"
+        );
         assert_eq!(told(&links, edge(1, 3)), (None, None));
         links.note(LinkNews { node: id(1), peer: id(2), what: What::Closed });
         assert_eq!(told(&links, edge(1, 2)), (None, None));

@@ -89,9 +89,9 @@ pub(super) async fn list(asked: Asked, Words(which): Words<Which>) -> Result<Res
 
 pub(super) async fn one(asked: Asked, Path(id): Path<String>) -> Result<Response, Refusal> {
     let node = asked.node()?;
-    let id = decode_hex(&id).map(EnvelopeId::from_bytes).ok_or_else(|| {
-        Refusal::malformed("a message is named by its id, 64 lower-case hex digits")
-    })?;
+    let id = decode_hex(&id)
+        .map(EnvelopeId::from_bytes)
+        .ok_or_else(|| Refusal::malformed("a message is named by its id, 64 lower-case hex digits"))?;
     let Some(envelope) = node.kept(&id).await else {
         let words = "no such message is kept here: it ran out, never came, or was said for its moment only";
         return Err(Refusal::not_found("no-such-message", words));

@@ -16,8 +16,8 @@
 
 mod access;
 mod acts;
-mod body;
 mod board;
+mod body;
 mod client;
 mod events;
 mod facts;
@@ -59,7 +59,8 @@ impl<Kind> Builder<Kind> {
     /// The same, and what happens is told on `board`, which may tell of other nodes too ([`Board::follow`]).
     pub fn control_on(self, config: &Config, board: &Board) -> Self {
         let (config, board) = (config.clone(), board.clone());
-        self.control_served(true)
-            .launch(move |node| serve::start(node, config, board).map_err(|error| LaunchError::Service(error.to_string())))
+        self.control_served(true).launch(move |node| {
+            serve::start(node, config, board).map_err(|error| LaunchError::Service(error.to_string()))
+        })
     }
 }

@@ -131,7 +131,8 @@ mod tests {
     fn the_markup_holds_no_script_and_no_style_of_its_own() {
         for (path, contents) in FILES.iter().filter(|(path, _)| path.ends_with(".html") || path.ends_with(".svg")) {
             let text = std::str::from_utf8(contents).unwrap();
-            for forbidden in ["<style", "style=", "javascript:", " onclick", " onload", "<script>", "//cdn", "https://"] {
+            for forbidden in ["<style", "style=", "javascript:", " onclick", " onload", "<script>", "//cdn", "https://"]
+            {
                 assert!(!text.contains(forbidden), "{path} holds {forbidden}");
             }
         }
@@ -142,7 +143,9 @@ mod tests {
     fn our_scripts_make_no_markup_and_run_no_text() {
         for (path, contents) in FILES.iter().filter(|(path, _)| path.starts_with("js/")) {
             let text = std::str::from_utf8(contents).unwrap();
-            for forbidden in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser"] {
+            for forbidden in
+                ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function", "DOMParser"]
+            {
                 assert!(!text.contains(forbidden), "{path} uses {forbidden}");
             }
         }

@@ -62,9 +62,7 @@ impl Place {
                 listener.set_nonblocking(true).map_err(fail)?;
                 TcpListener::from_std(listener).map(Place::Loopback).map_err(fail)
             }
-            ControlAt::Socket(path) => {
-                socket(path).map_err(|error| PlaceError::Socket { path: path.clone(), error })
-            }
+            ControlAt::Socket(path) => socket(path).map_err(|error| PlaceError::Socket { path: path.clone(), error }),
         }
     }
 

@@ -106,7 +106,9 @@ pub(super) fn router(app: App) -> Router {
     let app = Arc::new(app);
     let routes = routes().into_iter().fold(Router::new(), |router, (_, path, answer)| router.route(path, answer));
     routes
-        .fallback(async || Refusal::not_found("no-such-route", "there is nothing here; docs/control.md lists what there is"))
+        .fallback(async || {
+            Refusal::not_found("no-such-route", "there is nothing here; docs/control.md lists what there is")
+        })
         .method_not_allowed_fallback(async || {
             let words = "this is asked for in another way; docs/control.md says in which";
             Refusal::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", words)

@@ -57,7 +57,9 @@ pub(super) enum ServeError {
     Randomness(#[from] RandomnessError),
     #[error("the control interface has no place for its token: name one with file = \"…\" in the section [control]")]
     NoFile,
-    #[error("the control interface cannot keep its token safe: {0} (or name another place with file = \"…\" in [control])")]
+    #[error(
+        "the control interface cannot keep its token safe: {0} (or name another place with file = \"…\" in [control])"
+    )]
     File(#[from] KeyFileError),
 }
 

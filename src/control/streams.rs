@@ -12,12 +12,12 @@ use serde::Deserialize;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::Board;
 use super::board::Newest;
 use super::body::Words;
 use super::messages::{cursor, of_cursor, with_place};
 use super::refusal::Refusal;
 use super::routes::Asked;
-use super::Board;
 use crate::identity::NetworkName;
 use crate::node::{Item, Subscription};
 
@@ -33,7 +33,11 @@ pub(super) struct From {
     after: Option<u64>,
 }
 
-pub(super) async fn events(asked: Asked, headers: HeaderMap, Words(From { after }): Words<From>) -> Result<Response, Refusal> {
+pub(super) async fn events(
+    asked: Asked,
+    headers: HeaderMap,
+    Words(From { after }): Words<From>,
+) -> Result<Response, Refusal> {
     let (board, permit) = (asked.board().clone(), asked.stream()?);
     let after = match last_event(&headers)? {
         Some(last) => Some(last.parse().map_err(|_| Refusal::malformed("Last-Event-ID is no number of an event"))?),
@@ -106,7 +110,11 @@ pub(super) struct Which {
     after: Option<String>,
 }
 
-pub(super) async fn subscribe(asked: Asked, headers: HeaderMap, Words(which): Words<Which>) -> Result<Response, Refusal> {
+pub(super) async fn subscribe(
+    asked: Asked,
+    headers: HeaderMap,
+    Words(which): Words<Which>,
+) -> Result<Response, Refusal> {
     let node = asked.node()?;
     let subscription = match &which.title {
         Some(title) => node.subscribe(title).map_err(Refusal::malformed)?,

@@ -65,9 +65,9 @@ async fn read(config: &Path, board: &Board, last: &mut Option<u64>) -> bool {
 fn retell(node: NodeId, event: Event) -> Option<Telling> {
     let kind = KINDS.into_iter().find(|kind| *kind == event.event)?;
     let seen: Seen = serde_json::from_str(&event.data).ok().filter(|seen: &Seen| seen.node == node)?;
-    let hop = (kind == "message").then(|| (seen.id, Hop { node, from: seen.from, at_us: seen.at_us }));
+    let hop = (kind == "message").then_some((seen.id, Hop { node, from: seen.from, at_us: seen.at_us }));
     let what = match kind {
-        "link_opened" => Some(What::Opened { by_itself: seen.direction == Direction::Out.label() }),
+        "link_opened" => Some(What::Opened { by_itself: seen.direction == Direction::Outbound.label() }),
         "link_closed" => Some(What::Closed),
         "latency" => Some(What::RoundTrip(seen.round_trip_us)),
         _ => None,

@@ -373,7 +373,9 @@ async fn start<T>(
         return Err(error.into());
     }
     if options.control_unserved {
-        tracing::warn!("the configuration has a section [control], which this program does not serve: Builder::control");
+        tracing::warn!(
+            "the configuration has a section [control], which this program does not serve: Builder::control"
+        );
     }
     let listener = match options.listen {
         Some(address) => Some(TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?),

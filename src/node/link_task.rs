@@ -77,7 +77,15 @@ pub(super) fn register(
     let (outbox, closing) = (Outbox::default(), watch::Sender::new(None));
     let is_able = hello.has_feature(REQUESTS);
     let requests = LinkRequests::new(peer, outbox.clone(), is_able, shared.services.clone(), closing.clone());
-    let handle = LinkHandle { peer, agent: hello.agent.as_str().into(), outbox, meter: Arc::default(), requests, data: Arc::default(), closing };
+    let handle = LinkHandle {
+        peer,
+        agent: hello.agent.as_str().into(),
+        outbox,
+        meter: Arc::default(),
+        requests,
+        data: Arc::default(),
+        closing,
+    };
     shared.links.write().unwrap_or_else(PoisonError::into_inner).insert(id, handle.clone());
     let opening = Opening {
         link: id,

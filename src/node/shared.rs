@@ -16,7 +16,8 @@ use crate::identity::{NetworkName, NodeAddress, NodeId};
 use crate::link::{Channel, Meter, Outbox, Queued, Traffic};
 use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
-    Claimed, Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer, Target,
+    Claimed, Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason,
+    RememberedPeer, Target,
 };
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
@@ -379,7 +380,7 @@ impl Shared {
             let cursor = Cursor::new(self.log.instance(), position);
             let is_late = self.log.is_late(position);
             let told = Broadcast::new(envelope.clone(), cursor, is_late);
-            self.emit(Event::Message(told.from_neighbour(self.brought.take(&envelope.id()))));
+            self.emit(Event::Message(told.with_neighbour(self.brought.take(&envelope.id()))));
         }
     }
 
@@ -392,7 +393,7 @@ impl Shared {
                 && self.events.has_listeners()
             {
                 let brought_by = self.brought.take(&broadcast.id());
-                self.emit(Event::Message(broadcast.from_neighbour(brought_by)));
+                self.emit(Event::Message(broadcast.with_neighbour(brought_by)));
             }
         }
     }

@@ -29,7 +29,7 @@ impl Broadcast {
         Broadcast { envelope, cursor, is_late, brought_by: None }
     }
 
-    pub(super) fn from_neighbour(mut self, neighbour: Option<NodeId>) -> Self {
+    pub(super) fn with_neighbour(mut self, neighbour: Option<NodeId>) -> Self {
         self.brought_by = neighbour;
         self
     }

@@ -301,7 +301,7 @@ impl Core {
         let first_ask = if is_fresh { Duration::ZERO } else { self.asking.patience(now.instant) };
         for id in ids {
             if self.knows(&id) {
-                self.tree.untold.is_known_to(&id, from);
+                self.is_known_to(&id, from);
                 self.holders.note(&id, from, Held::Announced);
             } else {
                 let is_coming = self.repair.fetch.is_wanted(&id);

@@ -122,6 +122,10 @@ pub(super) enum Timer {
     Ask,
     /// Announce ids that were collected.
     Have,
+    /// Pass on presences that were gathered.
+    Presences,
+    /// Announce the ids of presences.
+    PresenceIds,
     /// Carry on comparing with neighbours.
     Repair,
     /// Say EAGER or LAZY where it was put off or a link was lost.
@@ -170,7 +174,7 @@ impl Core {
             standing: Standing::default(),
             asking: Asking::default(),
             repair: Repair::default(),
-            tree: Tree::new(now.instant),
+            tree: Tree::new(now.instant, IdHash::new(hash_key)),
             holders: Holders::default(),
             timers: Timers::default(),
             links: BTreeMap::new(),
@@ -211,6 +215,8 @@ impl Core {
     /// Begins to leave: every link is told good-bye. The host has published the leave before.
     pub fn stop(&mut self, now: Now) {
         self.announce_ids(now);
+        self.relay_gathered();
+        self.announce_gathered();
         self.stopping = true;
         for link in self.links.keys().copied().collect::<Vec<_>>() {
             self.close(link, Some(crate::wire::GoodbyeCode::Leaving), Reason::Stopping);
@@ -242,6 +248,8 @@ impl Core {
                 Timer::CheckIn => self.check_in(now),
                 Timer::Ask => self.ask_due(now),
                 Timer::Have => self.announce_ids(now),
+                Timer::Presences => self.relay_gathered(),
+                Timer::PresenceIds => self.announce_gathered(),
                 Timer::Repair => self.tend_repair(now),
                 Timer::Tree => self.tend_tree(now),
                 Timer::TryEdge => self.try_another_edge(now),

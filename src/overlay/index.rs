@@ -8,7 +8,7 @@ use crate::envelope::{Envelope, EnvelopeId, Lifetime, Timestamp};
 use crate::identity::NodeId;
 
 use super::by_time::ByTime;
-use super::passing::Passing;
+use super::newest_ids::NewestIds;
 use super::presence::{LEAVE_TITLE, PRESENCE_TITLE, fills_slot};
 use super::{Reason, Seen, TIME_TOLERANCE};
 
@@ -47,7 +47,7 @@ pub(super) struct Index {
     // Looked up for every copy of every envelope, never iterated: its order can influence nothing.
     entries: HashMap<EnvelopeId, Entry, IdHash>,
     /// Presences and leaves.
-    passing: Passing,
+    passing: NewestIds,
     by_time: ByTime,
     by_expiry: BTreeMap<u64, Vec<EnvelopeId>>,
     per_sender: BTreeMap<NodeId, usize>,
@@ -62,7 +62,7 @@ impl Index {
     pub(super) fn new(capacity: usize, floor: Timestamp, hash_key: [u64; 2]) -> Self {
         Index {
             entries: HashMap::with_hasher(IdHash(hash_key)),
-            passing: Passing::new(capacity / PASSING, IdHash(hash_key)),
+            passing: NewestIds::new(capacity / PASSING, IdHash(hash_key)),
             by_time: ByTime::default(),
             by_expiry: BTreeMap::new(),
             per_sender: BTreeMap::new(),

@@ -323,9 +323,11 @@ impl Core {
         for Claimed { envelope, content, holders, asked, repaired, vouched } in claimed {
             let id = envelope.id();
             self.index.judge(&id, Judgement::Accepted);
+            if content.is_logged() {
+                self.holders.add(&envelope, self.own, &holders);
+                self.learnt_of(envelope.time());
+            }
             self.apply(now, &envelope, content, vouched);
-            self.holders.add(&envelope, self.own, &holders);
-            self.learnt_of(envelope.time());
             if let Some(link) = repaired {
                 if self.repaired(now, link, &envelope) {
                     self.relay_late(now, &envelope, &holders, AskedFor::Past);
@@ -441,7 +443,7 @@ impl Core {
             // The tree was late with it. That it comes twice is the asking's doing, and shows no circle.
             self.asking.was_hasty(now.instant);
         }
-        self.tree.untold.is_known_to(id, link);
+        self.is_known_to(id, link);
         self.holders.note(id, link, Held::Announced);
     }
 

@@ -16,8 +16,6 @@ use super::{Core, Held, Instant, Now};
 
 /// How long ids are collected before they are announced together.
 const COLLECT: Duration = Duration::from_millis(50);
-/// The same for presences, of which there are many and none is urgent.
-const COLLECT_PRESENCES: Duration = Duration::from_secs(1);
 /// What is said for the moment only is held this long for neighbours that were told its id, and at most so much of it.
 const MOMENT: Duration = Duration::from_secs(10);
 const MOMENTS_BYTES: usize = 4 << 20;
@@ -36,6 +34,14 @@ pub struct Handed {
 pub(super) struct Untold(BTreeMap<EnvelopeId, Vec<LinkId>>);
 
 impl Untold {
+    pub(super) fn insert(&mut self, id: EnvelopeId, to: Vec<LinkId>) {
+        self.0.insert(id, to);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// A neighbour has it: it need not be told.
     pub(super) fn is_known_to(&mut self, id: &EnvelopeId, link: LinkId) {
         if let Some(links) = self.0.get_mut(id) {
@@ -126,6 +132,10 @@ impl Core {
             self.holders.note(&envelope.id(), *link, Held::Handed);
         }
         let handed = Handed { contents: contents.len(), ids: ids.len() };
+        if envelope.title() == PRESENCE_TITLE {
+            self.gather(now, envelope, contents, ids);
+            return handed;
+        }
         self.announce_later(now, envelope, ids);
         if !contents.is_empty() {
             self.output(Output::Relay { envelope: envelope.clone(), to: contents });
@@ -137,10 +147,9 @@ impl Core {
         if to.is_empty() {
             return;
         }
-        self.tree.untold.0.insert(envelope.id(), to);
-        if self.tree.untold.0.len() < Kind::MAX_HAVE {
-            let wait = if envelope.title() == PRESENCE_TITLE { COLLECT_PRESENCES } else { COLLECT };
-            self.timers.set_earlier(Timer::Have, now.instant + wait);
+        self.tree.untold.insert(envelope.id(), to);
+        if self.tree.untold.len() < Kind::MAX_HAVE {
+            self.timers.set_earlier(Timer::Have, now.instant + COLLECT);
         } else {
             // What fills a frame need not wait for more.
             self.announce_ids(now);
@@ -153,10 +162,16 @@ impl Core {
         if let Some(next) = self.tree.moments.next() {
             self.timers.set_earlier(Timer::Have, next);
         }
+        let untold = std::mem::take(&mut self.tree.untold);
+        self.tell(untold.0.iter().map(|(id, links)| (*id, links.as_slice())));
+    }
+
+    /// Announces ids, each on the links that are to be told it.
+    pub(super) fn tell<'a>(&mut self, untold: impl Iterator<Item = (EnvelopeId, &'a [LinkId])>) {
         let mut by_link: BTreeMap<LinkId, Vec<EnvelopeId>> = BTreeMap::new();
-        for (id, links) in std::mem::take(&mut self.tree.untold.0) {
+        for (id, links) in untold {
             for link in links {
-                by_link.entry(link).or_default().push(id);
+                by_link.entry(*link).or_default().push(id);
             }
         }
         for (link, ids) in by_link {

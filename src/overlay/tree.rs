@@ -17,12 +17,14 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::seq::IteratorRandom;
 
-use crate::envelope::EnvelopeId;
 use crate::wire::Frame;
 
 use super::bucket::TokenBucket;
 use super::core::Timer;
+use super::gathered::Gathered;
+use super::index::IdHash;
 use super::links::Link;
+use super::newest_ids::NewestIds;
 use super::output::{Direction, LinkId};
 use super::relay::{Moments, Untold};
 use super::settings::Broadcast;
@@ -125,34 +127,10 @@ pub(super) struct Tree {
     /// How much of what was asked for is passed on like what came by itself.
     pub(super) asked: TokenBucket,
     /// What came otherwise than by itself. A copy of it shows no circle.
-    pub(super) late: Late,
+    pub(super) late: NewestIds,
     pub(super) untold: Untold,
+    pub(super) gathered: Gathered,
     pub(super) moments: Moments,
-}
-
-/// The newest ids of envelopes that came otherwise than by themselves. By their first 8 bytes: who makes two that agree in
-/// them gets a duplicate less counted.
-#[derive(Debug, Default)]
-pub(super) struct Late {
-    newer: BTreeSet<u64>,
-    older: BTreeSet<u64>,
-}
-
-impl Late {
-    pub(super) fn insert(&mut self, id: &EnvelopeId) {
-        if self.newer.len() >= LATE {
-            self.older = std::mem::take(&mut self.newer);
-        }
-        self.newer.insert(short(id));
-    }
-
-    pub(super) fn contains(&self, id: &EnvelopeId) -> bool {
-        self.newer.contains(&short(id)) || self.older.contains(&short(id))
-    }
-}
-
-fn short(id: &EnvelopeId) -> u64 {
-    id.as_bytes().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
 }
 
 /// Envelopes that had to be asked for, and those that came by themselves meanwhile.
@@ -164,7 +142,7 @@ struct Missed {
 }
 
 impl Tree {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(super) fn new(now: Instant, hash: IdHash) -> Self {
         Tree {
             news: 0,
             window: *WINDOW.start(),
@@ -172,8 +150,9 @@ impl Tree {
             missed: None,
             lost: false,
             asked: TokenBucket::new(ASKED_BURST, ASKED_EVERY, now),
-            late: Late::default(),
+            late: NewestIds::new(LATE, hash.clone()),
             untold: Untold::default(),
+            gathered: Gathered::new(hash),
             moments: Moments::default(),
         }
     }

@@ -1,8 +1,9 @@
 //! What cores ask of their host, done.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::envelope::{EnvelopeId, Lifetime};
+use crate::envelope::{Envelope, EnvelopeId, Lifetime};
 use crate::log::Log;
 use crate::overlay::{CoreEvent, DialId, LinkId, MemberState, Output, PRESENCE_TITLE, Reason, Target};
 use crate::wire::{Frame, Goodbye, GoodbyeCode};
@@ -12,7 +13,10 @@ use rand::RngExt;
 use super::Simulation;
 use super::events::{Cargo, Event};
 use super::host::SET_UP_WITHIN;
-use super::node::NodeRef;
+use super::node::{Node, NodeRef};
+
+/// What is about to be sent over each link of a node.
+type Records = BTreeMap<LinkId, Vec<Envelope>>;
 
 impl Simulation {
     /// Does what a core asks until it asks nothing more, and sees to it that it is woken in time.
@@ -24,7 +28,7 @@ impl Simulation {
             if outputs.is_empty() {
                 break;
             }
-            outputs.into_iter().for_each(|output| self.do_one(place, output));
+            self.do_all(place, outputs);
         }
         let node = &mut self.nodes[place];
         let Some(running) = node.running.as_mut() else { return };
@@ -33,6 +37,46 @@ impl Simulation {
         if let Some(at) = wake.filter(|at| running.wake.is_none_or(|set| *at < set)) {
             running.wake = Some(at);
             self.queue.put(at, Event::Tick(NodeRef { place, life: node.life }));
+        }
+    }
+
+    /// What a core asks for at one moment goes into one record for each link, as far as it is presences: there are far more
+    /// of them than of anything else.
+    fn do_all(&mut self, place: usize, outputs: Vec<Output>) {
+        let mut records = Records::new();
+        for output in outputs {
+            let Some(output) = self.left_by_evil(place, output) else { continue };
+            match output {
+                Output::Relay { envelope, to } if envelope.title() == PRESENCE_TITLE => {
+                    for link in to {
+                        records.entry(link).or_default().push(Envelope::clone(&envelope));
+                    }
+                }
+                output => {
+                    self.send_records(place, &mut records);
+                    self.do_one(place, output);
+                }
+            }
+        }
+        self.send_records(place, &mut records);
+    }
+
+    /// What a node that withholds what others say does of what its core asks for.
+    fn left_by_evil(&self, place: usize, output: Output) -> Option<Output> {
+        let Node { id, friends: Some(friends), .. } = &self.nodes[place] else { return Some(output) };
+        match output {
+            Output::Relay { ref envelope, .. } if envelope.sender() != *id => None,
+            Output::Serve { .. } | Output::Send { frame: Frame::Have(_), .. } => None,
+            Output::Send { link, frame: Frame::Peers(_) } => {
+                Some(Output::Send { link, frame: Frame::Peers(friends.concat().into()) })
+            }
+            output => Some(output),
+        }
+    }
+
+    fn send_records(&mut self, place: usize, records: &mut Records) {
+        for (link, envelopes) in std::mem::take(records) {
+            self.send(place, link, Cargo::Record(envelopes));
         }
     }
 

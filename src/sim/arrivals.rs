@@ -29,6 +29,12 @@ impl Simulation {
                     None => drop(self.take(place, link, false, vec![envelope])),
                 }
             }
+            Cargo::Record(envelopes) => {
+                for envelope in &envelopes {
+                    self.digest.note(self.now, place, "BROADCAST", envelope.id().as_bytes());
+                }
+                self.take(place, link, false, envelopes);
+            }
             Cargo::Frame(frame) => {
                 self.note_arrival(place, &frame);
                 self.take_frame(place, link, frame);

@@ -61,6 +61,8 @@ pub(super) enum Cargo {
         /// How many links it has passed when it arrives.
         hops: u8,
     },
+    /// Several such frames in one record, of nothing that is counted. They arrive together or get lost together.
+    Record(Vec<Envelope>),
 }
 
 /// Events by time, and in the order they were put in where the times are equal.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
+use crate::envelope::Envelope;
 use crate::overlay::{DialId, Instant, LinkId};
 use crate::wire::{Frame, Kind};
 
@@ -185,7 +186,7 @@ impl Network {
         let Some(connection) = self.connections.get_mut(id.0).and_then(Option::as_mut) else {
             return Fate::Nowhere;
         };
-        let (kind, size) = (cargo.kind(), cargo.frame_len());
+        let (kind, size) = (cargo.kind(), cargo.len());
         self.traffic.count(cargo, size);
         let mut latency = connection.latency;
         let Some(sent) = uplink.send(now, size, kind == Kind::Broadcast) else {
@@ -278,19 +279,21 @@ impl Network {
 }
 
 impl Cargo {
-    /// The kind of the frame.
+    /// The kind of its frames.
     pub(super) fn kind(&self) -> Kind {
         match self {
             Cargo::Frame(frame) => frame.kind(),
-            Cargo::Envelope { .. } => Kind::Broadcast,
+            Cargo::Envelope { .. } | Cargo::Record(_) => Kind::Broadcast,
         }
     }
 
-    /// How many bytes the frame has, its head included.
-    pub(super) fn frame_len(&self) -> usize {
+    /// How many bytes it has, the heads of frames included.
+    pub(super) fn len(&self) -> usize {
+        let frame_len = |envelope: &Envelope| Frame::HEAD_LEN + envelope.size();
         match self {
             Cargo::Frame(frame) => frame.encoded_len(),
-            Cargo::Envelope { envelope, .. } => Frame::HEAD_LEN + envelope.size(),
+            Cargo::Envelope { envelope, .. } => frame_len(envelope),
+            Cargo::Record(envelopes) => envelopes.iter().map(frame_len).sum(),
         }
     }
 }

@@ -33,13 +33,20 @@ pub struct Traffic {
 impl Traffic {
     pub(super) fn count(&mut self, cargo: &Cargo, size: usize) {
         let size = size as u64;
-        self.frames += 1;
+        self.frames += match cargo {
+            Cargo::Record(envelopes) => envelopes.len() as u64,
+            Cargo::Frame(_) | Cargo::Envelope { .. } => 1,
+        };
         self.bytes += size;
         let is_membership = |title: &str| title.starts_with(Title::PROTOCOL_PREFIX);
         let of = match cargo {
             Cargo::Envelope { envelope, .. } => {
                 self.broadcasts += 1;
                 if is_membership(envelope.title()) { &mut self.membership } else { &mut self.messages }
+            }
+            Cargo::Record(envelopes) => {
+                self.broadcasts += envelopes.len() as u64;
+                &mut self.membership
             }
             Cargo::Frame(frame) => match frame.kind() {
                 Kind::Broadcast => {

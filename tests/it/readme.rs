@@ -50,7 +50,7 @@ fn the_lines_for_genesis_and_peer_make_a_network() {
     for line in self::lines("from-another-terminal") {
         match line.split_whitespace().nth(1) {
             // It goes on until it is ended, with this test at the latest.
-            Some("tail") => Running::start(&mut shell(&line)).prints("hello, everyone"),
+            Some("tail") => drop(Running::start(&mut shell(&line)).prints("hello, everyone")),
             command => {
                 let output = shell(&line).output().unwrap();
                 let said = String::from_utf8(output.stdout).unwrap();

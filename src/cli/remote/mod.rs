@@ -1,9 +1,17 @@
 //! Commands on a running node: each finds the node's control interface by its configuration, and asks it.
 
+mod graph;
+mod links;
+mod members;
+mod network;
 mod page;
+mod peers;
 mod publish;
+mod send;
+mod shutdown;
 mod status;
 mod stop;
+mod table;
 mod tail;
 
 use std::future::Future;
@@ -15,8 +23,15 @@ use super::Failure;
 use super::runtime::{asked_to_stop, block_on};
 use crate::control::{Access, Client};
 
+pub(super) use graph::Draw;
+pub(super) use links::Links;
+pub(super) use members::Members;
+pub(super) use network::Network;
 pub(super) use page::Page;
+pub(super) use peers::{Bar, Connect, Disconnect, Ping};
 pub(super) use publish::Publish;
+pub(super) use send::Send;
+pub(super) use shutdown::Shutdown;
 pub(super) use status::Status;
 pub(super) use stop::Stop;
 pub(super) use tail::Tail;

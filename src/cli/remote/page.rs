@@ -1,18 +1,21 @@
-//! `sealnet page`: where the page of a running node is.
+//! `sealnet page`: where a running node's page is.
+
+use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::super::Failure;
 use super::super::output::Out;
-use super::Which;
+use crate::control::Access;
 
 /// Print the address of a running node's page, for a browser on this machine.
 #[derive(Args)]
 #[command(after_help = EXAMPLES)]
 pub(in crate::cli) struct Page {
-    #[command(flatten)]
-    which: Which,
+    /// The configuration of the running node
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
 
     /// Print the facts as one JSON object
     #[arg(long)]
@@ -21,25 +24,19 @@ pub(in crate::cli) struct Page {
 
 const EXAMPLES: &str = "\
 Examples:
-  sealnet page --config config/peer.toml
   xdg-open \"$(sealnet page --config config/peer.toml)\"
 
-Behind the # stands the token of this run: who has it can do with the node what
-you can. It is another one at each start.";
+The address holds the token of this run: whoever has it can steer the node.";
 
 impl Page {
     pub(in crate::cli) fn run(self, out: &mut Out) -> Result<(), Failure> {
-        let Page { which, json } = self;
-        which.ask(async |client| {
-            // A node that was killed has left its control file behind.
-            let _: Value = client.get("/v1/status").await?;
-            let Some(page) = client.access().page() else {
-                return Err(Failure::said(
-                    "the node's control interface is a Unix socket, which no browser reaches; for a page, put `listen = \
-                     \"127.0.0.1:0\"` into its section [control] instead",
-                ));
-            };
-            if json { out.json(&json!({ "id": client.access().id, "page": page })) } else { out.line(format_args!("{page}")) }
-        })
+        let Some(page) = Access::load(&self.config)?.page() else {
+            return Err(Failure::said(format!(
+                "the control interface of {} is a Unix socket, which no browser reaches; write listen = \"127.0.0.1:0\" \
+                 instead of socket in the section [control], and start the node again",
+                self.config.display()
+            )));
+        };
+        if self.json { out.json(&json!({ "page": page })) } else { out.line(page) }
     }
 }

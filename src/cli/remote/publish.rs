@@ -42,8 +42,8 @@ Examples:
   uptime | sealnet publish --config config/peer.toml load -
   sealnet publish --config config/peer.toml alarm fire --lifetime 0 --json
 
-Exit status 0 says that nothing can take the message back any more. The node must
-run, and its configuration have a section [control].";
+Exit status 0 says that nothing can take the message back any more. The node
+must run, and its configuration have a section [control].";
 
 /// A title that cannot be used is wrong usage.
 pub(super) fn parse_title(text: &str) -> Result<String, String> {
@@ -71,9 +71,11 @@ pub(super) fn content(message: String) -> Result<serde_json::Map<String, serde_j
     let mut bytes = Vec::new();
     // One more than there may be: the node says what is wrong with it.
     let most = MAX_MESSAGE as u64 + 1;
-    std::io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(|error| {
-        Failure::said(format!("standard input could not be read: {error}"))
-    })?;
+    std::io::stdin()
+        .lock()
+        .take(most)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::said(format!("standard input could not be read: {error}")))?;
     match String::from_utf8(bytes) {
         Ok(text) => said.insert("message".into(), text.into()),
         Err(error) => said.insert("message_base64".into(), BASE64.encode(error.as_bytes()).into()),
@@ -98,11 +100,14 @@ impl Publish {
             let kept = if published.kept { "kept" } else { "not kept" };
             facts.add("published", &published.id);
             facts.add("log", format_args!("{kept}; {} is the place after it", published.cursor));
-            facts.add("neighbours", match (published.neighbours, published.kept) {
-                (0, true) => "none at the moment; it will be offered to whoever links".to_owned(),
-                (0, false) => "none at the moment: nobody hears it, because it is not kept".to_owned(),
-                (all, _) => format!("{all}, of which {} are only told that it is there", published.announced),
-            });
+            facts.add(
+                "neighbours",
+                match (published.neighbours, published.kept) {
+                    (0, true) => "none at the moment; it will be offered to whoever links".to_owned(),
+                    (0, false) => "none at the moment: nobody hears it, because it is not kept".to_owned(),
+                    (all, _) => format!("{all}, of which {} are only told that it is there", published.announced),
+                },
+            );
             out.facts(&facts)
         })
     }

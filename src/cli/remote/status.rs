@@ -100,7 +100,10 @@ fn facts(status: &control::Status) -> Facts {
     if let Some(trouble) = &log.trouble {
         facts.add("TROUBLE", escape(trouble));
     }
-    facts.add("traffic", format_args!("{} bytes sent, {} received", status.traffic.sent_bytes, status.traffic.received_bytes));
+    facts.add(
+        "traffic",
+        format_args!("{} bytes sent, {} received", status.traffic.sent_bytes, status.traffic.received_bytes),
+    );
     facts.add("verified", format_args!("{} signatures", status.verifications));
     let apps = status.applications.iter().map(|app| {
         let (title, version) = (escape(&app.title), escape(&app.version));

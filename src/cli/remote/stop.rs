@@ -46,7 +46,11 @@ impl Stop {
                 )));
             }
             let id = client.access().id;
-            if json { out.json(&json!({ "id": id, "stopped": true })) } else { out.line(format_args!("{id:#} has stopped")) }
+            if json {
+                out.json(&json!({ "id": id, "stopped": true }))
+            } else {
+                out.line(format_args!("{id:#} has stopped"))
+            }
         })
     }
 }

@@ -55,7 +55,7 @@ Examples:
   sealnet tail --config config/genesis.toml
   sealnet tail --config config/genesis.toml chat --last 100 --no-follow
   sealnet tail --config config/genesis.toml --from start --cursors
-  sealnet tail --config config/genesis.toml --json | sealnet verify - --network demo
+  sealnet tail --config a.toml --json | sealnet verify - --network demo
 
 Each message comes once, in the order in which the node got it; one that repair
 brought late comes late. With a log on disk a place holds over restarts.";

@@ -22,6 +22,7 @@ use crate::node::{Builder, Event, Events, Item, Node, SecureNode, Subscription};
 use crate::overlay::{Reason, Target};
 
 use commands::{Command, Replies};
+pub(in crate::cli) use show::short;
 use show::{Format, Screen};
 
 /// Run the node a configuration describes, until it is stopped with Ctrl-C.

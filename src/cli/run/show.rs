@@ -165,7 +165,7 @@ pub(super) fn way(direction: Direction) -> &'static str {
 }
 
 /// As much of a name as `width` characters hold, and enough to be used: all commands take the beginning of a name.
-pub(super) fn short(id: &NodeId, width: usize) -> String {
+pub(in crate::cli) fn short(id: &NodeId, width: usize) -> String {
     let id = id.to_string();
     if width >= id.len() { id } else { format!("{}…", &id[..width.saturating_sub(1).clamp(8, 32)]) }
 }

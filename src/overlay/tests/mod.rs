@@ -4,6 +4,7 @@ mod asking;
 mod blame;
 mod budgets;
 mod eclipse;
+mod gathered;
 mod holders;
 mod links;
 mod members;

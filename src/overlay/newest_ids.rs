@@ -1,4 +1,4 @@
-//! Presences and leaves that were seen: there are many of them, and nobody ever asks more about one than whether it was.
+//! Ids of which nobody asks more than whether they are there: presences that were seen, envelopes that came late.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
@@ -7,11 +7,10 @@ use crate::envelope::EnvelopeId;
 
 use super::index::IdHash;
 
-/// Ids that were seen, as 8 bytes each, made of them with a key that nobody else knows: two agree once in a million million
-/// pairs, and nobody can make two that do. The newest `most` are remembered for certain; a presence that comes again
-/// after that is older than its member's slot, or passed on once more.
+/// The newest ids that were put in, as 8 bytes each, made of them with a key that nobody else knows: two agree once in a
+/// million million pairs, and nobody can make two that do. `most` are remembered for certain, and at most twice as many.
 #[derive(Debug)]
-pub(super) struct Passing {
+pub(super) struct NewestIds {
     key: IdHash,
     newer: Marks,
     older: Marks,
@@ -21,9 +20,9 @@ pub(super) struct Passing {
 /// Looked up and never iterated: its order can influence nothing.
 type Marks = HashSet<u64, BuildHasherDefault<AsItIs>>;
 
-impl Passing {
+impl NewestIds {
     pub(super) fn new(most: usize, key: IdHash) -> Self {
-        Passing { key, newer: Marks::default(), older: Marks::default(), most: most.max(1) }
+        NewestIds { key, newer: Marks::default(), older: Marks::default(), most: most.max(1) }
     }
 
     pub(super) fn contains(&self, id: &EnvelopeId) -> bool {
@@ -79,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_newest_are_remembered_and_no_more_than_twice_as_many() {
-        let mut passing = Passing::new(1000, IdHash::new([3, 5]));
+        let mut passing = NewestIds::new(1000, IdHash::new([3, 5]));
         for n in 0..10_000 {
             assert!(!passing.contains(&id(n)));
             passing.insert(&id(n));
