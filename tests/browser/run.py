@@ -288,6 +288,18 @@ def wrong_token(t):
         t.holds(other.count("#message-list li") == 0, "with a wrong token the page says so, and shows nothing")
 
 
+def of_its_own_hops(t):
+    viewer = t.devnet.viewer()
+    other = next(control for control in t.devnet.controls().values() if control.id != viewer.id)
+    with Page() as page:
+        page.open(f"{other.address}/#token={other.token}")
+        page.wait("all nodes", lambda: len((page.graph() or {"nodes": []})["nodes"]) == NODES)
+        page.wait("messages", lambda: page.count("#message-list .good") > 0)
+        t.holds("only as far as this node knows" in page.text("#scope"), "a node that follows no others says that it knows its own hops only")
+        t.holds(page.count("#message-list .reach") == 0, "and does not claim to know how far a message came")
+        t.holds(page.refused() == [], "its policy had nothing to refuse either")
+
+
 def sleeps_and_wakes(t):
     viewer = t.devnet.viewer()
     os.kill(viewer.pid, signal.SIGSTOP)
@@ -334,7 +346,7 @@ def main():
                 print(part.__name__.replace("_", " "), flush=True)
                 part(t)
             t.is_quiet()
-            for part in [wrong_token, sleeps_and_wakes, one_is_killed]:
+            for part in [wrong_token, of_its_own_hops, sleeps_and_wakes, one_is_killed]:
                 print(part.__name__.replace("_", " "), flush=True)
                 part(t)
             t.is_quiet()

@@ -235,7 +235,7 @@ export class GraphView {
     else if (modes.includes(false)) classes.push("lazy");
     if (link.opener !== null) classes.push("directed");
     if (!link.confirmed) classes.push("unconfirmed");
-    if (nodes <= LATENCIES && label) classes.push("labelled");
+    if (nodes <= LATENCIES && label && link.confirmed) classes.push("labelled");
     const element = this.cy.getElementById(link.key);
     if (element.length === 0) {
       this.cy.add({ group: "edges", data: { id: link.key, source, target, label }, classes });

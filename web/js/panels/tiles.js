@@ -24,7 +24,7 @@ export function tiles(store) {
     setText(byId("tile-members"), number(present || status.members));
     setText(byId("tile-members-more"), adrift > 0 ? `${adrift} without links` : others > 0 ? `${others} more not present` : partsInWords(network));
     setText(byId("tile-links"), number(status.links));
-    setText(byId("tile-links-more"), network.degrees ? `${network.degrees.min}–${network.degrees.max} at others` : "");
+    setText(byId("tile-links-more"), network.degrees ? `${range(network.degrees)} a node` : "");
     setText(byId("tile-messages"), `${rate(rates.latest("messages"))}/s`);
     setText(byId("tile-messages-more"), `${number(status.log?.messages)} kept, ${bytes(status.log?.bytes)}`);
     setText(byId("tile-traffic"), `${bytes(rates.latest("received") + rates.latest("sent"))}/s`);
@@ -40,6 +40,10 @@ export function tiles(store) {
     for (const draw of Object.values(charts)) draw(rates);
   };
   store.on(["status", "network"], render);
+}
+
+function range({ min, max }) {
+  return min === max ? String(min) : `${min}–${max}`;
 }
 
 function partsInWords(network) {
