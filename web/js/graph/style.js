@@ -18,23 +18,39 @@ export function identityColors() {
   return Array.from({ length: COLOURS }, (_, n) => color(`--id-${n}`));
 }
 
-/** How large things are drawn with this many nodes. */
+/**
+ * How large things are drawn with this many nodes, in the graph's own measure; `most…` in pixels of the screen, however near
+ * one looks. Names show from a size of `least` on.
+ */
 export function scale(nodes) {
-  if (nodes <= 12) return { node: 34, font: 11, least: 6, line: 1.8, arrow: 0.9, opacity: 0.75 };
-  if (nodes <= 60) return { node: 28, font: 13, least: 8, line: 1.5, arrow: 0.8, opacity: 0.55 };
-  if (nodes <= 150) return { node: 32, font: 17, least: 12, line: 1.9, arrow: 0.8, opacity: 0.4 };
-  return { node: 38, font: 22, least: 12, line: 2.4, arrow: 0.8, opacity: 0.3 };
+  const few = { mostFont: 14, mostNode: 54, least: 6 };
+  const many = { mostFont: 13, mostNode: 26, least: 12 };
+  if (nodes <= 12) return { ...few, node: 34, font: 11, line: 1.8, mostLine: 2.8, arrow: 0.9, opacity: 0.75 };
+  if (nodes <= 60) return { ...few, node: 28, font: 13, line: 1.5, mostLine: 2, arrow: 0.8, opacity: 0.55, mostNode: 34, least: 8 };
+  if (nodes <= 150) return { ...many, node: 32, font: 17, line: 1.9, mostLine: 1.4, arrow: 0.8, opacity: 0.4 };
+  return { ...many, node: 38, font: 22, line: 2.4, mostLine: 1.1, arrow: 0.8, opacity: 0.3 };
 }
 
-/** The style sheet for cytoscape. `zoom` keeps the names of the few that always have one readable. */
-export function styleSheet(size, zoom) {
+/** The same at a zoom: nothing grows beyond its bounds. */
+export function at(size, zoom) {
+  return {
+    ...size,
+    node: Math.min(size.node, size.mostNode / zoom),
+    font: Math.min(size.font, size.mostFont / zoom),
+    line: Math.min(size.line, size.mostLine / zoom),
+  };
+}
+
+/** The style sheet for cytoscape. `zoom` keeps the names of the few that always have one readable, and all else in bounds. */
+export function styleSheet(scaled, zoom) {
+  const size = at(scaled, zoom);
   const text = color("--text");
   const ground = color("--graph");
   const quiet = color("--quiet");
   const line = color("--line");
   const accent = color("--accent");
   const alarm = color("--alarm");
-  const named = Math.max(size.font * 0.85, 11.5 / zoom);
+  const named = Math.max(size.font, 11.5 / zoom);
   const mono = "ui-monospace, Menlo, Consolas, DejaVu Sans Mono, monospace";
   return [
     {
@@ -50,7 +66,7 @@ export function styleSheet(size, zoom) {
     { selector: "node.genesis", style: { shape: "diamond", width: size.node * 1.35, height: size.node * 1.35 } },
     {
       selector: "node.self",
-      style: { "outline-width": size.node / 13, "outline-color": text, "outline-offset": size.node / 11, "outline-opacity": 1 },
+      style: { "outline-width": size.node / 13, "outline-color": text, "outline-offset": size.node / 11, "outline-opacity": 1, "text-margin-y": 9 },
     },
     {
       selector: "node.named",
@@ -87,13 +103,13 @@ export function styleSheet(size, zoom) {
     {
       selector: "edge.near",
       style: {
-        "line-opacity": 1, "line-color": accent, "target-arrow-color": accent, width: Math.max(2, size.line * 1.6), "z-index": 5,
+        "line-opacity": 1, "line-color": accent, "target-arrow-color": accent, width: Math.max(size.line * 1.6, 1.6 / zoom), "z-index": 5,
       },
     },
     {
       selector: "edge.chosen",
       style: {
-        "line-opacity": 1, "line-color": accent, "target-arrow-color": accent, width: Math.max(3, size.line * 2.4),
+        "line-opacity": 1, "line-color": accent, "target-arrow-color": accent, width: Math.max(size.line * 2.2, 2.6 / zoom),
         label: "data(label)", "z-index": 6,
       },
     },

@@ -5,7 +5,7 @@ import { DRAWN } from "../network.js";
 import { plain } from "../text.js";
 import { span } from "../words.js";
 import { arrange, settle } from "./place.js";
-import { scale, styleSheet } from "./style.js";
+import { at, scale, styleSheet } from "./style.js";
 
 /** Up to this many nodes the round trips stand at the links. */
 const LATENCIES = 8;
@@ -81,7 +81,8 @@ export class GraphView {
 
   /** How large a node is on the screen. */
   radius() {
-    return (this.#size.node / 2) * this.cy.zoom();
+    const zoom = this.cy.zoom();
+    return (at(this.#size, zoom).node / 2) * zoom;
   }
 
   /** Shows all of it. */
