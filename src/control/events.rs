@@ -167,7 +167,9 @@ fn link_news(event: &Event, node: NodeId) -> Option<LinkNews> {
         Event::LinkOpened { peer, direction, .. } => {
             (*peer, What::Opened { by_itself: *direction == Direction::Outbound })
         }
-        Event::LinkClosed { peer, .. } => (*peer, What::Closed),
+        Event::LinkClosed { peer, direction, .. } => {
+            (*peer, What::Closed { by_itself: *direction == Direction::Outbound })
+        }
         Event::Latency { peer, round_trip } => (*peer, What::RoundTrip(micros(*round_trip))),
         _ => return None,
     };

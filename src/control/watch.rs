@@ -66,9 +66,10 @@ fn retell(node: NodeId, event: Event) -> Option<Telling> {
     let kind = KINDS.into_iter().find(|kind| *kind == event.event)?;
     let seen: Seen = serde_json::from_str(&event.data).ok().filter(|seen: &Seen| seen.node == node)?;
     let hop = (kind == "message").then_some((seen.id, Hop { node, from: seen.from, at_us: seen.at_us }));
+    let by_itself = seen.direction == Direction::Outbound.label();
     let what = match kind {
-        "link_opened" => Some(What::Opened { by_itself: seen.direction == Direction::Outbound.label() }),
-        "link_closed" => Some(What::Closed),
+        "link_opened" => Some(What::Opened { by_itself }),
+        "link_closed" => Some(What::Closed { by_itself }),
         "latency" => Some(What::RoundTrip(seen.round_trip_us)),
         _ => None,
     };
@@ -107,7 +108,7 @@ mod tests {
         };
         assert_eq!(link("link_opened", r#""direction":"out""#), What::Opened { by_itself: true });
         assert_eq!(link("link_opened", r#""direction":"in""#), What::Opened { by_itself: false });
-        assert_eq!(link("link_closed", r#""reason":"idle""#), What::Closed);
+        assert_eq!(link("link_closed", r#""direction":"out","reason":"idle""#), What::Closed { by_itself: true });
         assert_eq!(link("latency", r#""round_trip_us":70"#), What::RoundTrip(70));
     }
 }

@@ -5,6 +5,9 @@ import { short } from "./identity.js";
 /** How many nodes are drawn at most. The table has them all. */
 export const DRAWN = 1000;
 
+/** Why a link is closed in favour of another one between the same nodes. */
+const REPLACED = new Set(["duplicate-link", "renewed"]);
+
 /** For so long (ms) a link counts as carrying contents after a message came over it. */
 const LATELY = 60_000;
 
@@ -92,6 +95,9 @@ export class Network {
       this.#closed.get(key)?.delete(data.node);
       this.#openedBy.set(key, data.direction === "out" ? data.node : data.peer);
       this.#open(key, data);
+    } else if (name === "link_closed" && REPLACED.has(data.reason)) {
+      // Another link between the two stays, or has taken its place: the next picture of the network tells.
+      return false;
     } else if (name === "link_closed") {
       if (!this.#closed.has(key)) this.#closed.set(key, new Set());
       this.#closed.get(key).add(data.node);
