@@ -6,7 +6,8 @@ import shutil
 import time
 
 from selenium import webdriver
-from selenium.common.exceptions import JavascriptException, StaleElementReferenceException
+from selenium.common.exceptions import JavascriptException, NoSuchElementException, StaleElementReferenceException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
@@ -96,7 +97,7 @@ class Page:
         while True:
             try:
                 seen = look()
-            except (JavascriptException, StaleElementReferenceException):
+            except (JavascriptException, NoSuchElementException, StaleElementReferenceException):
                 seen = None  # the page was just being changed
             if seen:
                 return seen
@@ -117,14 +118,19 @@ class Page:
         return self.run("return document.querySelectorAll(arguments[0]).length", selector)
 
     def click(self, selector):
-        self.driver.find_element("css selector", selector).click()
+        def click():
+            self.driver.find_element("css selector", selector).click()
+            return True
+
+        # Details are drawn anew while news of them comes in.
+        self.wait(f"{selector}, to click on it", click)
 
     def keys(self, selector, keys):
         self.driver.find_element("css selector", selector).send_keys(keys)
 
     def press(self, keys):
         """Keys go to whatever has the focus."""
-        self.driver.switch_to.active_element.send_keys(keys)
+        ActionChains(self.driver, duration=0).send_keys(keys).perform()
 
     def focused(self):
         return self.run("return document.activeElement.id || document.activeElement.tagName")
