@@ -25,6 +25,7 @@ mod guard;
 mod hops;
 mod link_news;
 mod messages;
+mod metrics;
 mod names;
 mod network;
 mod page;
