@@ -12,6 +12,7 @@ mod config;
 mod devnet;
 #[cfg(feature = "disk")]
 mod disk_log;
+mod doctor;
 mod errors;
 #[cfg(unix)]
 mod file_drop;
