@@ -3,11 +3,13 @@
 use std::process::{Command, Output};
 use std::time::Instant;
 
+use sealnet::node::SecureNode;
+use sealnet::overlay::Settings;
 use serde_json::Value;
 
 use crate::place::assert_fails;
 use crate::program::Running;
-use crate::support::PATIENCE;
+use crate::support::{PATIENCE, identity};
 use crate::terminal::Terminal;
 
 /// A devnet of processes in a folder of its own.
@@ -120,6 +122,11 @@ fn every_command_works_on_a_network_of_processes() {
         assert!(drawn.starts_with(words) && ids.iter().all(|id| drawn.contains(id)), "{format}: {drawn}");
     }
 
+    let rows = devnet.seen("members", "genesis", "4 members");
+    assert!(rows.iter().all(|row| row.chars().count() <= 80), "{rows:#?}");
+    let rows = devnet.seen("status", "genesis", "verified");
+    assert!(rows.iter().any(|row| row.starts_with("node        ")), "{rows:#?}");
+
     let said = devnet.json("publish", "node-2", &["chat", "hello, everyone"]);
     assert_eq!((&said["neighbours"], &said["kept"]), (&3.into(), &true.into()));
     assert!(devnet.done("publish", "node-2", &["chat", "and again"]).contains("neighbours  3"));
@@ -149,9 +156,15 @@ fn every_command_works_on_a_network_of_processes() {
     assert!(devnet.done("ping", "genesis", &[&ids[2]]).contains("answered after"));
     assert_eq!(devnet.json("send", "genesis", &[&ids[3], "note", "for you alone"])["sent"], "directly");
     assert!(devnet.done("send", "genesis", &[&ids[3], "note", "and this"]).contains("has it"));
-    let connected =
-        devnet.run("connect", "genesis", &[devnet.json("status", "node-2", &[])["address"].as_str().unwrap()]);
-    assert_fails(&connected, 1, &["no link with sealnet://"]);
+    // One that is in the network and knows nobody: nothing else links the two.
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let lone = runtime.block_on(lone_node());
+    let address = lone.address().unwrap().to_string();
+    let wrong = address.replace(&lone.id().to_string(), &ids[2]);
+    assert_fails(&devnet.run("connect", "genesis", &[&wrong]), 1, &["no link with sealnet://"]);
+    assert_eq!(devnet.json("connect", "genesis", &[&address])["id"], lone.id().to_string());
+    assert!(devnet.done("disconnect", "genesis", &[&lone.id().to_string()]).contains("is being closed"));
+    runtime.block_on(lone.stop());
     assert!(devnet.done("disconnect", "genesis", &[&ids[1]]).contains("is being closed"));
     assert!(devnet.json("page", "genesis", &[])["page"].as_str().unwrap().contains("/#token="));
     assert!(devnet.done("bar", "node-3", &[&ids[3]]).contains("barred for an hour"));
@@ -167,11 +180,6 @@ fn every_command_works_on_a_network_of_processes() {
     assert_fails(&devnet.run("tail", "genesis", &["--from", "0000000000000000:1"]), 1, &["belongs to the log"]);
     assert_fails(&devnet.run("status", "nobody", &[]), 1, &["nobody.toml"]);
 
-    let rows = devnet.seen("members", "genesis", "4 members");
-    assert!(rows.iter().all(|row| row.chars().count() <= 80), "{rows:#?}");
-    let rows = devnet.seen("status", "genesis", "verified");
-    assert!(rows.iter().any(|row| row.starts_with("node        ")), "{rows:#?}");
-
     assert_eq!(devnet.json("stop", "node-4", &[])["stopped"], true);
     tail_ends(tail);
     assert_fails(
@@ -179,6 +187,11 @@ fn every_command_works_on_a_network_of_processes() {
         1,
         &["no node runs with devnet/config/node-4.toml", "sealnet run"],
     );
+}
+
+async fn lone_node() -> SecureNode {
+    let builder = SecureNode::builder("devnet".parse().unwrap(), identity(9)).overlay(Settings::local());
+    builder.listen("127.0.0.1:0".parse().unwrap()).start().await.unwrap()
 }
 
 /// A file with these bytes, as standard input.
