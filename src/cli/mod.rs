@@ -45,6 +45,10 @@ struct Cli {
     #[arg(long, global = true, display_order = 900, value_name = "LEVEL", value_parser = log::parse)]
     log: Option<String>,
 
+    /// Log one JSON object a line
+    #[arg(long, global = true, display_order = 901)]
+    log_json: bool,
+
     #[command(subcommand)]
     command: Command,
 }
@@ -167,7 +171,7 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    if let Err(why) = log::start(cli.log) {
+    if let Err(why) = log::start(cli.log, cli.log_json) {
         complain(&why);
         return ExitCode::from(2);
     }

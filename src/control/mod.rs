@@ -24,6 +24,7 @@ mod facts;
 mod guard;
 mod hops;
 mod messages;
+mod metrics;
 mod names;
 mod network;
 mod page;
