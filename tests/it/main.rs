@@ -9,6 +9,8 @@ mod broadcasting;
 mod chaos;
 mod cli;
 mod config;
+#[cfg(all(unix, feature = "cli"))]
+mod control;
 mod devnet;
 #[cfg(feature = "disk")]
 mod disk_log;
