@@ -9,6 +9,7 @@ mod chart;
 mod check;
 mod completions;
 mod devnet;
+mod doctor;
 mod escape;
 mod id;
 mod init;
@@ -99,6 +100,7 @@ enum Command {
     Verify(verify::Verify),
     Seal(seal::Seal),
     Open(open::Open),
+    Doctor(doctor::Doctor),
     Devnet(devnet::Devnet),
     Simulate(simulate::Simulate),
     Attack(attack::AttackCommand),
@@ -133,6 +135,7 @@ impl Command {
             Command::Page(command) => command.run(out),
             Command::Stop(command) => command.run(out),
             Command::Shutdown(command) => command.run(out),
+            Command::Doctor(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Simulate(command) => command.run(out),
             Command::Attack(command) => command.run(out),

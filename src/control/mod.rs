@@ -23,6 +23,7 @@ mod events;
 mod facts;
 mod guard;
 mod hops;
+mod link_news;
 mod messages;
 mod metrics;
 mod names;

@@ -80,7 +80,7 @@ type Route = (&'static str, &'static str, MethodRouter<Arc<App>>);
 fn routes() -> [Route; 20] {
     [
         ("GET", "/", get(page::index)),
-        ("GET", "/assets/{name}", get(page::asset)),
+        ("GET", "/assets/{*path}", get(page::asset)),
         ("GET", "/v1/status", get(facts::status)),
         ("GET", "/v1/members", get(facts::members)),
         ("GET", "/v1/links", get(facts::links)),

@@ -13,9 +13,12 @@ mod closed;
 mod closed_processes;
 mod closed_sim;
 mod config;
+#[cfg(all(unix, feature = "cli"))]
+mod control;
 mod devnet;
 #[cfg(feature = "disk")]
 mod disk_log;
+mod doctor;
 mod errors;
 #[cfg(unix)]
 mod file_drop;
