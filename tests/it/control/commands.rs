@@ -170,7 +170,7 @@ fn every_command_works_on_a_network_of_processes() {
     assert!(devnet.done("bar", "node-3", &[&ids[3]]).contains("barred for an hour"));
 
     // What goes wrong: status 1 and what to do about it, or 2 for wrong usage.
-    assert_fails(&devnet.run("shutdown", "genesis", &["--yes"]), 1, &["right to shut this network down"]);
+    assert_fails(&devnet.run("shutdown", "genesis", &["--yes"]), 1, &["may not shut the network down"]);
     assert_fails(&devnet.run("shutdown", "genesis", &[]), 2, &["--yes"]);
     assert_fails(&devnet.run("ping", "genesis", &["0000"]), 1, &["nobody here is called \"0000\""]);
     assert_fails(&devnet.run("ping", "genesis", &[""]), 1, &["nobody here is called"]);
