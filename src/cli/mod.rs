@@ -8,6 +8,7 @@ mod chart;
 mod check;
 mod completions;
 mod devnet;
+mod doctor;
 mod escape;
 mod id;
 mod init;
@@ -90,6 +91,7 @@ enum Command {
     Verify(verify::Verify),
     Seal(seal::Seal),
     Open(open::Open),
+    Doctor(doctor::Doctor),
     Devnet(devnet::Devnet),
     Simulate(simulate::Simulate),
     Attack(attack::AttackCommand),
@@ -120,6 +122,7 @@ impl Command {
             Command::Page(command) => command.run(out),
             Command::Stop(command) => command.run(out),
             Command::Shutdown(command) => command.run(out),
+            Command::Doctor(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Simulate(command) => command.run(out),
             Command::Attack(command) => command.run(out),

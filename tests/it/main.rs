@@ -14,6 +14,7 @@ mod control;
 mod devnet;
 #[cfg(feature = "disk")]
 mod disk_log;
+mod doctor;
 mod errors;
 #[cfg(unix)]
 mod file_drop;
