@@ -250,7 +250,9 @@ fn steps(graph: &UnGraph<NodeId, bool>, from: NodeIndex) -> Vec<Option<usize>> {
     let mut search = Bfs::new(graph, from);
     while let Some(at) = search.next(graph) {
         let here = set(at, 0);
-        graph.neighbors(at).for_each(|next| drop(set(next, here + 1)));
+        for next in graph.neighbors(at) {
+            set(next, here + 1);
+        }
     }
     steps
 }
