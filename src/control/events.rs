@@ -54,6 +54,8 @@ pub(super) struct Telling {
 pub(super) async fn pump(node: WeakNode, mut events: Events, board: Board) {
     let Some(id) = node.upgrade().map(|node| node.id()) else { return };
     let mut drops = tokio::time::interval(DROPS_EVERY);
+    // What nobody read meanwhile is not made up for.
+    drops.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut counted = None;
     loop {
         tokio::select! {

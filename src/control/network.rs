@@ -239,14 +239,21 @@ impl Shape {
     }
 }
 
-/// The steps from `from` to all that can be reached.
-fn steps(graph: &UnGraph<NodeId, bool>, from: NodeIndex) -> BTreeMap<NodeIndex, usize> {
-    let mut steps = BTreeMap::from([(from, 0)]);
+/// The steps from `from` to each node, in the order of their numbers; `None` for those that cannot be reached.
+fn steps(graph: &UnGraph<NodeId, bool>, from: NodeIndex) -> Vec<Option<usize>> {
+    let mut steps = vec![None; graph.node_count()];
+    let mut set = |node: NodeIndex, count: usize| {
+        if let Some(known @ None) = steps.get_mut(node.index()) {
+            *known = Some(count);
+        }
+        steps.get(node.index()).copied().flatten().unwrap_or(count)
+    };
+    set(from, 0);
     let mut search = Bfs::new(graph, from);
     while let Some(at) = search.next(graph) {
-        let here = steps.get(&at).copied().unwrap_or(0);
+        let here = set(at, 0);
         for next in graph.neighbors(at) {
-            steps.entry(next).or_insert(here + 1);
+            set(next, here + 1);
         }
     }
     steps
@@ -255,17 +262,104 @@ fn steps(graph: &UnGraph<NodeId, bool>, from: NodeIndex) -> BTreeMap<NodeIndex, 
 /// The most steps between two nodes of the part that `within` is in.
 fn longest_way(graph: &UnGraph<NodeId, bool>, within: NodeIndex) -> usize {
     let part = steps(graph, within);
-    part.keys().filter_map(|from| steps(graph, *from).into_values().max()).max().unwrap_or(0)
+    let here = graph.node_indices().filter(|node| part.get(node.index()).is_some_and(Option::is_some));
+    here.filter_map(|from| steps(graph, from).into_iter().flatten().max()).max().unwrap_or(0)
 }
 
 fn parts(graph: &UnGraph<NodeId, bool>) -> Vec<Vec<NodeId>> {
     let (mut parts, mut seen) = (Vec::new(), BTreeSet::new());
     for node in graph.node_indices() {
         if !seen.contains(&node) {
-            let part = steps(graph, node);
-            parts.push(part.keys().filter_map(|node| graph.node_weight(*node)).copied().collect());
-            seen.extend(part.into_keys());
+            let reached = steps(graph, node);
+            let part = graph.node_indices().filter(|node| reached.get(node.index()).is_some_and(Option::is_some));
+            let part: Vec<NodeIndex> = part.collect();
+            seen.extend(part.iter().copied());
+            parts.push(part.iter().filter_map(|node| graph.node_weight(*node)).copied().collect());
         }
     }
     parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::Timestamp;
+    use crate::overlay::Presence;
+
+    fn id(n: u8) -> NodeId {
+        NodeId::from_bytes([n; 32])
+    }
+
+    fn member(n: u8, state: MemberState, links: Option<&[u8]>) -> Member {
+        let links = links.map(|links| links.iter().map(|n| (&id(*n)).into()).collect());
+        let presence = Presence { links, ..Presence::default() };
+        Member { id: id(n), state, announced: Timestamp::default(), presence }
+    }
+
+    fn link(peer: u8) -> Link {
+        Link {
+            peer: id(peer),
+            agent: "sealnet/9".into(),
+            direction: "out".into(),
+            remote: "127.0.0.1:1".parse().unwrap(),
+            round_trip_us: Some(7),
+            sends_eager: true,
+            receives_eager: false,
+            sent_bytes: 0,
+            received_bytes: 0,
+            queued_bytes: 0,
+            open_seconds: 0,
+        }
+    }
+
+    fn graph(links: &[u8], members: &[Member], capacity: usize) -> Graph {
+        let own = Own { id: id(1), agent: "sealnet/8".into(), links: links.iter().map(|n| link(*n)).collect() };
+        of(&own, members, capacity, |node| *node == id(2))
+    }
+
+    #[test]
+    fn a_line_is_one_part_as_long_as_it_is_and_own_links_are_known_best() {
+        let present = MemberState::Present;
+        let members = [
+            member(1, present, Some(&[2, 4])), // a link that is no more, and was announced
+            member(2, present, Some(&[1, 3])),
+            member(3, present, Some(&[2, 4])),
+            member(4, present, Some(&[3])),
+        ];
+        let graph = graph(&[2], &members, 100);
+        assert_eq!((graph.edges.len(), graph.parts.len(), graph.diameter), (3, 1, Some(3)));
+        assert_eq!((graph.degrees.min, graph.degrees.median, graph.degrees.max), (1, 1, 2));
+        let own = &graph.edges[0];
+        assert_eq!((own.a, own.b, own.eager_ab, own.eager_ba), (id(1), id(2), Some(true), Some(false)));
+        assert_eq!((own.opened_by, own.round_trip_us, own.known_by.len()), (Some(id(1)), Some(7), 2));
+        let versions: Vec<_> = graph.nodes.iter().map(|node| node.version.as_deref()).collect();
+        assert_eq!(versions, [Some("sealnet/8"), Some("sealnet/9"), None, None]);
+        assert!(graph.complete && graph.missing.is_empty() && graph.nodes[1].genesis && graph.nodes[0].is_self);
+    }
+
+    #[test]
+    fn a_split_network_has_parts_and_who_is_away_is_missing() {
+        let present = MemberState::Present;
+        let members = [
+            member(1, present, Some(&[2])),
+            member(2, present, Some(&[1])),
+            member(3, present, Some(&[4])),
+            member(4, present, Some(&[3])),
+            member(5, MemberState::Unreachable, Some(&[1])),
+        ];
+        let graph = graph(&[2], &members, 100);
+        assert_eq!(graph.parts, [vec![id(1), id(2)], vec![id(3), id(4)]]);
+        assert_eq!(graph.missing, [id(3), id(4), id(5)]);
+        assert_eq!(graph.diameter, Some(1));
+    }
+
+    #[test]
+    fn who_does_not_tell_its_links_is_not_taken_for_lost() {
+        let members = [member(1, MemberState::Present, None), member(2, MemberState::Present, None)];
+        let graph = graph(&[], &members, 100);
+        assert_eq!((graph.parts.len(), graph.silent, graph.missing.len()), (1, vec![id(2)], 0));
+        assert!(!graph.complete, "there are links that nobody tells of");
+        assert!(!self::graph(&[], &members[..1], 1).complete, "there is no room for more members");
+        assert!(self::graph(&[], &members[..1], 2).complete);
+    }
 }

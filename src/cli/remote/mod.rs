@@ -45,8 +45,14 @@ pub(super) struct Which {
 }
 
 impl Which {
-    /// Asks the node something; Ctrl-C ends it quietly.
+    /// Asks the node something.
     fn ask<F: Future<Output = Result<(), Failure>>>(&self, ask: impl FnOnce(Client) -> F) -> Result<(), Failure> {
+        let client = Client::new(Access::load(&self.config)?);
+        block_on(async { ask(client).await })
+    }
+
+    /// Asks the node for what goes on until Ctrl-C, which is no failure then.
+    fn follow<F: Future<Output = Result<(), Failure>>>(&self, ask: impl FnOnce(Client) -> F) -> Result<(), Failure> {
         let client = Client::new(Access::load(&self.config)?);
         block_on(async {
             tokio::select! {

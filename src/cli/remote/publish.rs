@@ -61,23 +61,23 @@ struct Published {
     kept: bool,
 }
 
+/// As much text as this is sent as text: written as JSON it still fits into a request, whatever is in it.
+const MAX_TEXT: usize = 32 << 10;
+
 /// What is to be said: the argument, or standard input.
 pub(super) fn content(message: String) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
-    let mut said = serde_json::Map::new();
-    if message != "-" {
-        said.insert("message".into(), message.into());
-        return Ok(said);
-    }
     let mut bytes = Vec::new();
-    // One more than there may be: the node says what is wrong with it.
-    let most = MAX_MESSAGE as u64 + 1;
-    std::io::stdin()
-        .lock()
-        .take(most)
-        .read_to_end(&mut bytes)
-        .map_err(|error| Failure::said(format!("standard input could not be read: {error}")))?;
+    if message == "-" {
+        // One more than there may be: the node says what is wrong with it.
+        let input = std::io::stdin().lock().take(MAX_MESSAGE as u64 + 1).read_to_end(&mut bytes);
+        input.map_err(|error| Failure::said(format!("standard input could not be read: {error}")))?;
+    } else {
+        bytes = message.into_bytes();
+    }
+    let mut said = serde_json::Map::new();
     match String::from_utf8(bytes) {
-        Ok(text) => said.insert("message".into(), text.into()),
+        Ok(text) if text.len() <= MAX_TEXT => said.insert("message".into(), text.into()),
+        Ok(text) => said.insert("message_base64".into(), BASE64.encode(text.as_bytes()).into()),
         Err(error) => said.insert("message_base64".into(), BASE64.encode(error.as_bytes()).into()),
     };
     Ok(said)

@@ -43,7 +43,7 @@ started; docs/control.md explains the words.";
 impl Status {
     pub(in crate::cli) fn run(self, out: &mut Out) -> Result<(), Failure> {
         let Status { which, watch, json } = self;
-        which.ask(async |client| {
+        which.follow(async |client| {
             let mut shown = 0;
             loop {
                 let status: control::Status = client.get("/v1/status").await?;

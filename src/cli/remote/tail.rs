@@ -69,7 +69,7 @@ fn parse_from(text: &str) -> Result<String, String> {
 
 impl Tail {
     pub(in crate::cli) fn run(self, out: &mut Out) -> Result<(), Failure> {
-        self.which.ask(async |client| {
+        self.which.follow(async |client| {
             let status: Status = client.get("/v1/status").await?;
             let reader = Reader::of(&status)?;
             let mut left = self.count.unwrap_or(u64::MAX);

@@ -1,8 +1,9 @@
 //! Where the nodes of a picture are: after Fruchterman and Reingold (1991), nodes push each other away and links pull, less
 //! and less. Equal graphs give equal pictures.
 
-/// Steps until everything rests.
+/// Steps until everything rests; fewer where there is so much to move that nobody would wait for them.
 const STEPS: usize = 200;
+const MOVES: usize = 60_000_000;
 
 /// A place in the picture; both from 0 to 1.
 pub(super) type Point = (f64, f64);
@@ -15,7 +16,8 @@ pub(super) fn place(nodes: usize, links: &[(usize, usize)]) -> Vec<Point> {
         return fit(places);
     }
     let apart = (4.0 / nodes as f64).sqrt();
-    for step in 0..STEPS {
+    let steps = (MOVES / (nodes * nodes)).clamp(10, STEPS);
+    for step in 0..steps {
         let mut moves = vec![(0.0, 0.0); nodes];
         for a in 0..nodes {
             for b in a + 1..nodes {
@@ -27,7 +29,7 @@ pub(super) fn place(nodes: usize, links: &[(usize, usize)]) -> Vec<Point> {
             let (dx, dy, distance) = between(places[*a], places[*b]);
             push(&mut moves, (*a, *b), (dx, dy), -distance * distance / apart);
         }
-        let most = 0.2 * (1.0 - step as f64 / STEPS as f64);
+        let most = 0.2 * (1.0 - step as f64 / steps as f64);
         for (place, (dx, dy)) in places.iter_mut().zip(moves) {
             // Parts without a link between them would drift apart for ever.
             let (dx, dy) = (dx - 0.3 * place.0, dy - 0.3 * place.1);
