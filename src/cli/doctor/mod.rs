@@ -32,7 +32,7 @@ const WITHIN: Duration = Duration::from_secs(20);
 #[command(after_help = "\
 Examples:
   sealnet doctor --config config/peer.toml
-  sealnet doctor --config config/peer.toml --json | jq '.findings[] | select(.weight==\"bad\")'
+  sealnet doctor --config config/peer.toml --json | jq .healthy
 
 It changes nothing. The node need not run; with a control interface the doctor
 asks it, too. What it can only guess it calls a guess.
