@@ -11,9 +11,12 @@ mod config;
 mod devnet;
 #[cfg(feature = "disk")]
 mod disk_log;
+#[path = "../entries/mod.rs"]
+mod entries;
 mod errors;
 #[cfg(unix)]
 mod file_drop;
+mod fuzzing;
 mod hostile;
 mod joining;
 mod keys;

@@ -11,13 +11,13 @@ use proptest::prelude::*;
 
 /// Changes that a stranger may make to good bytes: some are set, and the end is cut off or grows.
 #[derive(Clone, Debug)]
-struct Damage {
+pub(crate) struct Damage {
     set: Vec<(prop::sample::Index, u8)>,
     cut: Option<prop::sample::Index>,
     tail: Vec<u8>,
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+pub(crate) fn damage() -> impl Strategy<Value = Damage> {
     let byte = prop_oneof![Just(0), Just(1), Just(0xFF), any::<u8>()];
     let set = prop::collection::vec((any::<prop::sample::Index>(), byte), 0..4);
     let cut = prop::option::weighted(0.3, any::<prop::sample::Index>());
@@ -26,7 +26,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 impl Damage {
-    fn to(&self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn to(&self, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         for (at, byte) in &self.set {
             if !bytes.is_empty() {
