@@ -16,6 +16,7 @@
 //! | [`config`] | the TOML file: the rooms' settings put together and checked |
 //! | [`node`] | the tokio host: [`Node`](node::Node), [`SecureNode`](node::SecureNode), events, subscriptions |
 //! | [`app`] | applications: the trait, typed messages, the callback |
+//! | [`control`] | the local interface: see and steer a running node (feature `control`) |
 //! | [`sim`] | virtual time and a network made of a seed around the core |
 //! | [`cli`] | the program `sealnet` (feature `cli`) |
 #![forbid(unsafe_code)]
@@ -26,6 +27,8 @@ pub mod app;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
+#[cfg(feature = "control")]
+pub mod control;
 pub mod envelope;
 pub mod identity;
 pub mod link;

@@ -1,18 +1,15 @@
 //! `sealnet check`: whether a configuration and the keys it names are right, without starting a node.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
 
 use super::Failure;
 use super::id::id_path;
 use super::output::{Facts, GOOD, Out};
 use super::passphrase::PassphraseSource;
-use crate::access::Mode;
-use crate::config::{Config, Preset, Security, ShownDuration, ShownSize};
-use crate::identity::{KeyFileProblem, NetworkKey, NetworkName, NodeId, read_id_file};
+use crate::config::{Config, ControlAt, Preset, Security, Shown, ShownDuration, ShownSize};
+use crate::identity::{KeyFileProblem, NetworkKey, NodeId, read_id_file};
 use crate::overlay::Broadcast;
 
 /// Check a configuration and its keys, without starting a node.
@@ -39,43 +36,6 @@ Examples:
 What is wrong is named with line and column, and with what to do about it.
 Every setting is explained in config/full.toml of the source.";
 
-#[derive(Serialize)]
-struct Checked<'a> {
-    config: &'a Path,
-    network: &'a NetworkName,
-    plain: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<NodeId>,
-    network_key: bool,
-    listen: Option<SocketAddr>,
-    advertise: &'a [SocketAddr],
-    genesis: Vec<String>,
-    preset: &'static str,
-    links: Links,
-    log: Log<'a>,
-    access: Mode,
-}
-
-#[derive(Serialize)]
-struct Links {
-    target: usize,
-    max: usize,
-    inbound: usize,
-    broadcast: &'static str,
-    ping_after_ms: u128,
-    dead_after_ms: u128,
-}
-
-#[derive(Serialize)]
-struct Log<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    folder: Option<&'a Path>,
-    on_disk: bool,
-    keep_s: u64,
-    max_size: usize,
-    history: bool,
-}
-
 impl Check {
     pub(super) fn run(self, out: &mut Out) -> Result<(), Failure> {
         let config = Config::load(&self.config)?;
@@ -88,38 +48,11 @@ impl Check {
                 self.config.display()
             )));
         }
-        let genesis: Vec<String> = genesis.iter().map(ToString::to_string).collect();
-        if !self.json {
-            return print(&config, id, &genesis, out);
+        if self.json {
+            return out.json(&Shown::of(&config, id));
         }
-        let (overlay, log) = (config.overlay(), config.log());
-        out.json(&Checked {
-            config: &self.config,
-            network: config.network(),
-            plain: config.is_plain(),
-            id,
-            network_key: config.network_key().is_some(),
-            listen: config.listen(),
-            advertise: config.advertise(),
-            genesis,
-            preset: config.preset().as_str(),
-            links: Links {
-                target: overlay.target_links,
-                max: overlay.max_links,
-                inbound: overlay.inbound_links,
-                broadcast: overlay.broadcast.as_str(),
-                ping_after_ms: overlay.ping_after.as_millis(),
-                dead_after_ms: overlay.dead_after.as_millis(),
-            },
-            log: Log {
-                folder: config.folder(),
-                on_disk: config.is_log_on_disk(),
-                keep_s: log.keep.as_secs(),
-                max_size: log.max_bytes,
-                history: overlay.history,
-            },
-            access: config.access().mode,
-        })
+        let genesis: Vec<String> = genesis.iter().map(ToString::to_string).collect();
+        print(&config, id, &genesis, out)
     }
 }
 
@@ -206,6 +139,11 @@ fn print(config: &Config, id: Option<NodeId>, genesis: &[String], out: &mut Out)
         None => facts.add("log", "in memory; nothing outlives the process"),
         Some(folder) if config.is_log_on_disk() => facts.add("log", format_args!("on disk in {folder}")),
         Some(folder) => facts.add("log", format_args!("in memory; the node's state in {folder}")),
+    }
+    match config.control().map(|control| &control.at) {
+        None => facts.add("control", "none: nothing on this machine can see or steer the node"),
+        Some(ControlAt::Loopback(address)) => facts.add("control", format_args!("http://{address}")),
+        Some(ControlAt::Socket(path)) => facts.add("control", super::escape(&path.display().to_string())),
     }
     facts.add(
         "admits",

@@ -93,6 +93,7 @@ impl Init {
             listen: Some(listen),
             preset: if listen.ip().is_loopback() { Preset::Local } else { Preset::Wan },
             genesis: self.genesis.into_iter().map(DraftGenesis::Address).collect(),
+            control: None,
         };
         // Tried before anything is written: what is wrong in it was wrong on the command line.
         Config::parse(&draft.to_string(), &self.folder.join("config"))?;

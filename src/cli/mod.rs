@@ -2,6 +2,7 @@
 //!
 //! Exit status: 0 done; 1 it could not be done, and standard error says why and what to do about it; 2 wrong usage.
 
+mod attack;
 mod bench;
 mod chart;
 mod check;
@@ -13,10 +14,13 @@ mod init;
 mod key_name;
 mod keygen;
 mod log;
+mod machine;
+mod message;
 mod open;
 mod out_file;
 mod output;
 mod passphrase;
+mod remote;
 mod run;
 mod runtime;
 mod seal;
@@ -64,11 +68,27 @@ enum Command {
     Init(init::Init),
     Check(check::Check),
     Run(run::Run),
+    Publish(remote::Publish),
+    Tail(remote::Tail),
+    Status(remote::Status),
+    Members(remote::Members),
+    Links(remote::Links),
+    Network(remote::Network),
+    Graph(remote::Draw),
+    Ping(remote::Ping),
+    Connect(remote::Connect),
+    Disconnect(remote::Disconnect),
+    Bar(remote::Bar),
+    Send(remote::Send),
+    Page(remote::Page),
+    Stop(remote::Stop),
+    Shutdown(remote::Shutdown),
     Verify(verify::Verify),
     Seal(seal::Seal),
     Open(open::Open),
     Devnet(devnet::Devnet),
     Simulate(simulate::Simulate),
+    Attack(attack::AttackCommand),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -81,8 +101,24 @@ impl Command {
             Command::Init(command) => command.run(out),
             Command::Check(command) => command.run(out),
             Command::Run(command) => command.run(out),
+            Command::Publish(command) => command.run(out),
+            Command::Tail(command) => command.run(out),
+            Command::Status(command) => command.run(out),
+            Command::Members(command) => command.run(out),
+            Command::Links(command) => command.run(out),
+            Command::Network(command) => command.run(out),
+            Command::Graph(command) => command.run(out),
+            Command::Ping(command) => command.run(out),
+            Command::Connect(command) => command.run(out),
+            Command::Disconnect(command) => command.run(out),
+            Command::Bar(command) => command.run(out),
+            Command::Send(command) => command.run(out),
+            Command::Page(command) => command.run(out),
+            Command::Stop(command) => command.run(out),
+            Command::Shutdown(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Simulate(command) => command.run(out),
+            Command::Attack(command) => command.run(out),
             Command::Bench(command) => command.run(out),
             Command::Verify(command) => command.run(out),
             Command::Seal(command) => command.run(out),

@@ -23,6 +23,17 @@ pub struct Draft {
     pub preset: Preset,
     /// Where to begin.
     pub genesis: Vec<DraftGenesis>,
+    /// The control interface, if there is to be one.
+    pub control: Option<DraftControl>,
+}
+
+/// The section `[control]` of a new configuration.
+#[derive(Clone, Debug)]
+pub struct DraftControl {
+    /// Where it is served.
+    pub listen: SocketAddr,
+    /// The configurations of the nodes whose events it tells too, as seen from the folder of the configuration.
+    pub watch: Vec<PathBuf>,
 }
 
 /// An entry of `genesis` in a new configuration.
@@ -51,20 +62,26 @@ impl fmt::Display for Draft {
             writeln!(f, "listen = {}", quoted(&listen.to_string()))?;
         }
         writeln!(f, "preset = {}", quoted(self.preset.as_str()))?;
-        if self.genesis.is_empty() {
-            return Ok(());
-        }
-        writeln!(f, "genesis = [")?;
-        for node in &self.genesis {
-            match node {
-                DraftGenesis::Address(address) => writeln!(f, "    {},", quoted(&address.to_string()))?,
-                DraftGenesis::IdFile { address, id_file } => {
-                    let (address, id_file) = (quoted(address), quoted_path(id_file));
-                    writeln!(f, "    {{ address = {address}, id_file = {id_file} }},")?;
+        if !self.genesis.is_empty() {
+            writeln!(f, "genesis = [")?;
+            for node in &self.genesis {
+                match node {
+                    DraftGenesis::Address(address) => writeln!(f, "    {},", quoted(&address.to_string()))?,
+                    DraftGenesis::IdFile { address, id_file } => {
+                        let (address, id_file) = (quoted(address), quoted_path(id_file));
+                        writeln!(f, "    {{ address = {address}, id_file = {id_file} }},")?;
+                    }
                 }
             }
+            writeln!(f, "]")?;
         }
-        writeln!(f, "]")
+        let Some(control) = &self.control else { return Ok(()) };
+        writeln!(f, "\n[control]\nlisten = {}", quoted(&control.listen.to_string()))?;
+        if !control.watch.is_empty() {
+            let watch: Vec<_> = control.watch.iter().map(|path| quoted_path(path)).collect();
+            writeln!(f, "watch = [{}]", watch.join(", "))?;
+        }
+        Ok(())
     }
 }
 

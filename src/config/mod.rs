@@ -20,11 +20,14 @@
 //! # Ok::<(), sealnet::config::ConfigError>(())
 //! ```
 
+mod control;
 mod draft;
 mod error;
 mod genesis;
 mod preset;
 mod read;
+#[cfg(any(feature = "cli", feature = "control"))]
+mod shown;
 mod table;
 mod units;
 
@@ -36,10 +39,13 @@ use std::path::{Path, PathBuf};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
 use crate::{access, log, overlay};
 
-pub use draft::{Draft, DraftGenesis};
+pub use control::{Control, ControlAt};
+pub use draft::{Draft, DraftControl, DraftGenesis};
 pub use error::{ConfigError, ConfigProblem};
 pub use preset::Preset;
 
+#[cfg(any(feature = "cli", feature = "control"))]
+pub(crate) use shown::Shown;
 #[cfg(feature = "cli")]
 pub(crate) use units::{ShownDuration, ShownSize};
 
@@ -58,6 +64,7 @@ pub struct Config {
     folder: Option<PathBuf>,
     log_in_memory: bool,
     access: access::Settings,
+    control: Option<Control>,
 }
 
 /// Whether a node proves who it is, and with what.
@@ -211,6 +218,19 @@ impl Config {
     /// Who may take part.
     pub fn access(&self) -> &access::Settings {
         &self.access
+    }
+
+    /// Where the node can be seen and steered from this machine; `None` if nowhere.
+    pub fn control(&self) -> Option<&Control> {
+        self.control.as_ref()
+    }
+
+    /// The file (mode 0600) where the running node writes how to reach its control interface: beside the configuration,
+    /// `peer.control` for `peer.toml`, unless the file says otherwise. `None` if it has none, or the configuration lies
+    /// nowhere and names no file.
+    pub fn control_file(&self) -> Option<PathBuf> {
+        let control = self.control.as_ref()?;
+        control.file.clone().or_else(|| Some(self.path.as_ref()?.with_extension("control")))
     }
 }
 

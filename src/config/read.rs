@@ -7,9 +7,9 @@ use std::time::Duration;
 use toml::de::DeTable;
 
 use super::error::ConfigProblem;
-use super::genesis;
 use super::table::{Fault, Section, Setting, Table};
 use super::{Config, Preset, Security};
+use super::{control, genesis};
 use crate::identity::NetworkName;
 use crate::wire::fields::MAX_ADDRESSES;
 use crate::{access, log, overlay};
@@ -35,6 +35,7 @@ pub(super) fn config(text: &str, base: &Path) -> Result<Config, Fault> {
     let link_settings = top.section("links", Section::Links)?;
     let log_settings = top.section("log", Section::Log)?;
     let access_settings = top.section("access", Section::Access)?;
+    let control_settings = top.section("control", Section::Control)?;
     let network = network(&top)?;
     let security = security(&top, base)?;
     let is_plain = security == Security::Plain;
@@ -59,6 +60,7 @@ pub(super) fn config(text: &str, base: &Path) -> Result<Config, Fault> {
     let folder = log_settings.get("folder").map(|folder| folder.path(base)).transpose()?;
     let log_in_memory = log_settings.flag("in_memory", false)?;
     let access = access(&access_settings)?;
+    let control = control::read(&control_settings, base)?;
     Ok(Config {
         path: None,
         network,
@@ -72,6 +74,7 @@ pub(super) fn config(text: &str, base: &Path) -> Result<Config, Fault> {
         folder,
         log_in_memory,
         access,
+        control,
     })
 }
 
@@ -123,7 +126,7 @@ fn first_use(top: &Table<'_>, is_plain: bool) -> Result<(), Fault> {
     }
 }
 
-fn address(setting: &Setting<'_>) -> Result<SocketAddr, Fault> {
+pub(super) fn address(setting: &Setting<'_>) -> Result<SocketAddr, Fault> {
     let text = setting.text("\"127.0.0.1:7401\"")?;
     text.parse().map_err(|_| {
         setting.invalid(

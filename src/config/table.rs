@@ -23,11 +23,12 @@ pub(super) enum Section {
     Links,
     Log,
     Access,
+    Control,
 }
 
 impl Section {
-    pub(super) const ALL: [Section; 5] =
-        [Section::Top, Section::Genesis, Section::Links, Section::Log, Section::Access];
+    pub(super) const ALL: [Section; 6] =
+        [Section::Top, Section::Genesis, Section::Links, Section::Log, Section::Access, Section::Control];
 
     /// Every setting it has. A name that is not here is refused.
     pub(super) const fn settings(self) -> &'static [&'static str] {
@@ -45,11 +46,13 @@ impl Section {
                 "links",
                 "log",
                 "access",
+                "control",
             ],
             Section::Genesis => &["address", "id_file"],
             Section::Links => &["target", "max", "inbound", "broadcast", "ping_after", "dead_after"],
             Section::Log => &["folder", "in_memory", "keep", "max_size", "history"],
             Section::Access => &["mode"],
+            Section::Control => &["listen", "socket", "watch", "file"],
         }
     }
 
@@ -61,6 +64,7 @@ impl Section {
             Section::Links => "in the section [links]",
             Section::Log => "in the section [log]",
             Section::Access => "in the section [access]",
+            Section::Control => "in the section [control]",
         }
     }
 }
@@ -92,10 +96,17 @@ impl<'a> Table<'a> {
 
     /// The setting, which has no default.
     pub(super) fn require(&self, name: &'static str, remedy: &str) -> Result<Setting<'a>, Fault> {
-        self.get(name).ok_or_else(|| {
-            let problem = ConfigProblem::MissingSetting { name, remedy: remedy.to_owned() };
-            Fault { at: self.at, problem }
-        })
+        self.get(name).ok_or_else(|| self.incomplete(name, remedy))
+    }
+
+    /// Whether the section stands in the file at all.
+    pub(super) fn is_there(&self) -> bool {
+        self.entries.is_some()
+    }
+
+    /// The section lacks something, which may be the setting `name`.
+    pub(super) fn incomplete(&self, name: &'static str, remedy: &str) -> Fault {
+        Fault { at: self.at, problem: ConfigProblem::MissingSetting { name, remedy: remedy.to_owned() } }
     }
 
     /// The section `name` within this one; without settings if it is not there.

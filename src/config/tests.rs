@@ -79,6 +79,23 @@ fn what_is_said_holds_and_the_rest_is_the_presets() {
 }
 
 #[test]
+fn the_control_interface_is_off_unless_the_section_is_there_and_never_leaves_the_machine() {
+    assert_eq!(with("").control(), None);
+    assert_eq!(with("").control_file(), None);
+    let config = with("[control]\nsocket = \"peer.socket\"\nfile = \"/run/peer.control\"\n");
+    assert_eq!(config.control().unwrap().at, ControlAt::Socket("config/peer.socket".into()));
+    assert_eq!(config.control_file().as_deref(), Some(Path::new("/run/peer.control")));
+    assert!(with("[control]\nlisten = \"[::1]:0\"\n").control().is_some());
+    for elsewhere in ["0.0.0.0:7500", "[::]:7500", "192.0.2.1:7500"] {
+        refused(&format!("[control]\nlisten = \"{elsewhere}\""), 2, 10, &["no loopback address", "ssh"]);
+    }
+    refused("[control]\nlisten = \"127.0.0.1:0\"\nsocket = \"s\"", 2, 1, &["two places", "take out one"]);
+    refused("[control]\nlisten = \"localhost:7500\"", 2, 10, &["is no address"]);
+    refused("[control]\nport = 7500", 2, 1, &["unknown setting"]);
+    assert_refused(&format!("{MINIMAL}[control]\n"), 4, 1, &["listen = \"127.0.0.1:0\"", "take the section out"]);
+}
+
+#[test]
 fn a_number_that_moves_takes_along_what_hangs_on_it() {
     let overlay = with("[links]\ntarget = 20\nping_after = \"40s\"\n").overlay().clone();
     assert_eq!((overlay.target_links, overlay.max_links), (20, 30));
@@ -258,6 +275,7 @@ fn what_is_drafted_parses_as_what_it_says() {
         listen: Some("127.0.0.1:0".parse().unwrap()),
         preset: Preset::Local,
         genesis: vec![DraftGenesis::Address(one.clone())],
+        control: Some(DraftControl { listen: "127.0.0.1:0".parse().unwrap(), watch: vec!["other.toml".into()] }),
     };
     let text = draft.to_string();
     assert!(
@@ -268,6 +286,9 @@ fn what_is_drafted_parses_as_what_it_says() {
     assert_eq!(config.identity(), Some(Path::new("/k/a \"b\\.pem")));
     assert_eq!((config.genesis(), config.preset()), (&[one][..], Preset::Local));
     assert_eq!(config.network_key(), Some(Path::new("/k/network.key")));
+    let control = config.control().unwrap();
+    assert_eq!(control.at, ControlAt::Loopback("127.0.0.1:0".parse().unwrap()));
+    assert_eq!(control.watch, [Path::new("config/other.toml")]);
 }
 
 #[test]

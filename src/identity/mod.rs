@@ -29,5 +29,5 @@ pub use node_id::{NodeId, NodeIdError};
 pub use public_key::{KeyError, PublicKey, SelfTestError, Signature, SignatureError, self_test};
 
 pub(crate) use hex::{decode_hex, encode_hex};
-#[cfg(feature = "sealed")]
+#[cfg(any(feature = "sealed", feature = "control"))]
 pub(crate) use key_file::replace_secret_file;

@@ -94,6 +94,12 @@ impl Cursor {
         self.position
     }
 
+    /// The place after the first `position` positions of the same log.
+    #[cfg(feature = "control")]
+    pub(crate) const fn at(&self, position: u64) -> Cursor {
+        Cursor { instance: self.instance, position: Position(position) }
+    }
+
     /// The position, if the cursor belongs to `log`.
     pub(super) fn within(&self, log: LogInstance) -> Result<Position, CursorError> {
         if self.instance == log { Ok(self.position) } else { Err(CursorError::OtherLog { cursor: self.instance, log }) }

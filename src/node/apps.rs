@@ -14,6 +14,7 @@ use crate::envelope::Title;
 use crate::identity::NodeId;
 use crate::overlay::{Claimed, Direction, LinkId, Reason};
 
+use super::figures::AppState;
 use super::judging::{self, Bench, Judge};
 use super::requests::Requests;
 use super::retry::Say;
@@ -154,6 +155,16 @@ impl Apps {
         let mut apps = self.apps.write().unwrap_or_else(PoisonError::into_inner);
         apps.remove(title);
         self.are_there.store(!apps.is_empty(), Ordering::Release);
+    }
+
+    /// How the applications do, by title.
+    pub(super) fn states(&self) -> BTreeMap<Title, AppState> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        let state = |app: &App| match app {
+            App::Running { .. } => AppState::Running,
+            App::Failed => AppState::Failed,
+        };
+        apps.iter().map(|(title, app)| (title.clone(), state(app))).collect()
     }
 
     pub(super) fn count(&self) -> usize {

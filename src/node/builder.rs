@@ -116,6 +116,8 @@ struct Options {
     clock: Clock,
     seed: Option<[u8; 32]>,
     bad_title: Option<TitleError>,
+    /// The configuration asks for a control interface, and nobody serves it yet.
+    control_unserved: bool,
     #[cfg(feature = "sealed")]
     seal_place: Option<SealPlace>,
 }
@@ -136,6 +138,7 @@ impl Default for Options {
             clock: Clock::System,
             seed: None,
             bad_title: None,
+            control_unserved: false,
             #[cfg(feature = "sealed")]
             seal_place: None,
         }
@@ -218,6 +221,12 @@ impl<Kind> Builder<Kind> {
     /// node does not start. The port on which `app` is built; most want that instead.
     pub fn launch(mut self, launch: impl FnOnce(&Node) -> Result<(), LaunchError> + Send + 'static) -> Self {
         self.options.launches.0.push(Box::new(launch));
+        self
+    }
+
+    /// The configuration asks for a control interface, or somebody serves it.
+    pub(crate) fn control_served(mut self, is_served: bool) -> Self {
+        self.options.control_unserved = !is_served;
         self
     }
 
@@ -362,6 +371,11 @@ async fn start<T>(
     }
     if let Some(error) = options.bad_title {
         return Err(error.into());
+    }
+    if options.control_unserved {
+        tracing::warn!(
+            "the configuration has a section [control], which this program does not serve: Builder::control"
+        );
     }
     let listener = match options.listen {
         Some(address) => Some(TcpListener::bind(address).await.map_err(|error| StartError::Listen { address, error })?),

@@ -104,6 +104,7 @@ impl Node {
 
 fn configured<Kind>(mut builder: Builder<Kind>, config: &Config) -> Result<Builder<Kind>, LoadError> {
     builder = builder.overlay(config.overlay().clone()).log(config.log().clone());
+    builder = builder.control_served(config.control().is_none());
     if let Some(address) = config.listen() {
         builder = builder.listen(address);
     }

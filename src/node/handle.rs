@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
-use crate::envelope::{EnvelopeId, Title, TitleError};
+use crate::envelope::{Envelope, EnvelopeId, Timestamp, Title, TitleError, Verified};
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
 use crate::link::Traffic;
-use crate::log::{Cursor, LogError, Usage};
+use crate::log::{Cursor, CursorError, LogError, Page, Usage};
 use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts};
 
 use super::apps::Attached;
@@ -162,6 +162,17 @@ impl Node {
     /// Counts what an application could not read.
     pub fn count(&self, reason: Reason) {
         self.shared().with_core(|core| core.count(reason));
+    }
+
+    /// Runs something with the node that is not an application: [`stop`](Self::stop) waits for it. It must hold no handle of
+    /// the node (a [`WeakNode`] will do), and end when [`Events`] do.
+    pub fn run_beside(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.shared().tasks.spawn(task);
+    }
+
+    /// The node's clock.
+    pub fn time(&self) -> Timestamp {
+        self.shared().now().wall
     }
 
     /// Whether the node is asked to stop.
@@ -339,6 +350,41 @@ impl Node {
         })
     }
 
+    /// Bars a node for an hour: no link with it is opened or taken, and those that are open are closed. What others relay
+    /// of it is taken as before. Says whether it could be: a node does not bar itself.
+    pub fn bar(&self, peer: &NodeId) -> bool {
+        let (shared, is_other) = (self.shared(), *peer != self.id());
+        if is_other {
+            let now = shared.now();
+            shared.with_core(|core| core.bar(now, *peer));
+        }
+        is_other
+    }
+
+    /// What the log keeps after `cursor` (from its start, if there is none), at most so many entries, titles of the protocol's
+    /// own among them. For one look; to follow what comes, subscribe.
+    ///
+    /// # Errors
+    /// If the cursor belongs to another log.
+    pub async fn page(&self, cursor: Option<Cursor>, limit: usize) -> Result<Page, CursorError> {
+        let log = self.shared().log.clone();
+        let cursor = cursor.unwrap_or_else(|| log.start());
+        if !log.reads_disk_after(cursor) {
+            return log.read(cursor, limit);
+        }
+        let nothing = Page { entries: Vec::new(), missed: 0, next: cursor };
+        tokio::task::spawn_blocking(move || log.read(cursor, limit)).await.unwrap_or(Ok(nothing))
+    }
+
+    /// The broadcast with this id, if it is kept.
+    pub async fn kept(&self, id: &EnvelopeId) -> Option<Verified<Envelope>> {
+        let (log, id) = (self.shared().log.clone(), *id);
+        if !log.is_on_disk() {
+            return log.get(&id);
+        }
+        tokio::task::spawn_blocking(move || log.get(&id)).await.ok().flatten()
+    }
+
     /// Measures the round trip to a neighbour.
     ///
     /// # Errors
@@ -502,35 +548,44 @@ impl Node {
     pub async fn stop(&self) {
         let shared = self.shared();
         if shared.begin_stopping() {
-            shared.emit(Event::Stopping);
-            shared.closing.cancel();
-            // They may still publish.
-            shared.apps.finished().await;
-            shared.begin_leaving();
-            shared.announce_leave().await;
-            let now = shared.now();
-            shared.with_core(|core| core.stop(now));
-            shared.tasks.close();
+            // On a task of its own: whoever waits for it may give up waiting.
+            tokio::spawn(stop(self.clone()));
         }
-        // Links flush what is queued; whoever does not take it in time is cut off.
-        if tokio::time::timeout(STOP_WITHIN, shared.links_closed()).await.is_err() {
-            tracing::debug!("some neighbours did not take the good-bye in time");
-        }
-        let log = shared.log.clone();
-        if log.is_on_disk() {
-            // What is under way to the disk still gets there, and to those who wait for it.
-            let _ = tokio::task::spawn_blocking(move || log.close()).await;
-        }
-        shared.cancel.cancel();
-        shared.tasks.wait().await;
-        if let Some(state) = shared.state.clone() {
-            let (seen, last) = shared.with_core(|core| (core.clock_seen(), core.last_time()));
-            let closed = tokio::task::spawn_blocking(move || state.close(seen, last)).await;
-            if let Ok(Err(error)) = closed {
-                tracing::warn!(%error, "the state could not be written");
-            }
+        shared.stopped.cancelled().await;
+    }
+}
+
+/// What [`Node::stop`] does, once.
+async fn stop(node: Node) {
+    let shared = node.shared();
+    shared.emit(Event::Stopping);
+    shared.closing.cancel();
+    // They may still publish.
+    shared.apps.finished().await;
+    shared.begin_leaving();
+    shared.announce_leave().await;
+    let now = shared.now();
+    shared.with_core(|core| core.stop(now));
+    shared.tasks.close();
+    // Links flush what is queued; whoever does not take it in time is cut off.
+    if tokio::time::timeout(STOP_WITHIN, shared.links_closed()).await.is_err() {
+        tracing::debug!("some neighbours did not take the good-bye in time");
+    }
+    let log = shared.log.clone();
+    if log.is_on_disk() {
+        // What is under way to the disk still gets there, and to those who wait for it.
+        let _ = tokio::task::spawn_blocking(move || log.close()).await;
+    }
+    shared.cancel.cancel();
+    shared.tasks.wait().await;
+    if let Some(state) = shared.state.clone() {
+        let (seen, last) = shared.with_core(|core| (core.clock_seen(), core.last_time()));
+        let closed = tokio::task::spawn_blocking(move || state.close(seen, last)).await;
+        if let Ok(Err(error)) = closed {
+            tracing::warn!(%error, "the state could not be written");
         }
     }
+    shared.stopped.cancel();
 }
 
 impl fmt::Debug for Node {

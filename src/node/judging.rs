@@ -172,7 +172,7 @@ impl Judge {
             let Some(claimed) = undecided.take() else { continue };
             let (id, now) = (claimed.envelope().id(), node.now());
             match verdict {
-                Verdict::Accept if node.keep(claimed.envelope()) => kept.push(claimed),
+                Verdict::Accept if node.keep(&claimed) => kept.push(claimed),
                 Verdict::Accept => others.push(Box::new(move |core| core.unremember(now, &claimed, Reason::LogFull))),
                 Verdict::Ignore(why) => {
                     tracing::debug!(envelope = %id, why, app = %self.title, "ignored by the application");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::watch;
 
-use crate::envelope::{Envelope, EnvelopeError, Verified};
+use crate::envelope::{Envelope, EnvelopeError};
 use crate::identity::NodeId;
 use crate::link::{Link, LinkError, Outbox, Reader, Writer};
 use crate::overlay::{self, Claimed, DialId, Direction, Keep, LinkId, Offence, Opening, Reason, Refused};
@@ -77,7 +77,15 @@ pub(super) fn register(
     let (outbox, closing) = (Outbox::default(), watch::Sender::new(None));
     let is_able = hello.has_feature(REQUESTS);
     let requests = LinkRequests::new(peer, outbox.clone(), is_able, shared.services.clone(), closing.clone());
-    let handle = LinkHandle { peer, outbox, meter: Arc::default(), requests, data: Arc::default(), closing };
+    let handle = LinkHandle {
+        peer,
+        agent: hello.agent.as_str().into(),
+        outbox,
+        meter: Arc::default(),
+        requests,
+        data: Arc::default(),
+        closing,
+    };
     shared.links.write().unwrap_or_else(PoisonError::into_inner).insert(id, handle.clone());
     let opening = Opening {
         link: id,
@@ -238,8 +246,8 @@ struct ReadTask<'a> {
 struct KeepOrJudge<'a>(&'a Arc<Shared>);
 
 impl Keep for KeepOrJudge<'_> {
-    fn append(&mut self, envelope: &Verified<Envelope>) -> bool {
-        self.0.keep(envelope)
+    fn append(&mut self, claimed: &Claimed) -> bool {
+        self.0.keep(claimed)
     }
 
     fn judge(&mut self, claimed: Claimed) -> Option<Claimed> {

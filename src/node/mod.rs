@@ -5,10 +5,12 @@
 
 mod apps;
 mod body;
+mod brought;
 mod builder;
 mod clock;
 mod dialer;
 mod events;
+mod figures;
 mod from_config;
 mod handle;
 mod judging;
@@ -34,6 +36,7 @@ pub use body::{Body, BodyError};
 pub use builder::{Builder, Plain, Secure};
 pub use clock::Clock;
 pub use events::{Event, Events};
+pub use figures::{AppState, AppStatus, LinkStatus};
 pub use from_config::LoadError;
 pub use handle::{ConnectError, Node, SecureNode, Status, WeakNode};
 pub use judging::{Judge, LATER_FOR, Undecided, Verdict};

@@ -16,11 +16,13 @@ use crate::identity::{NetworkName, NodeAddress, NodeId};
 use crate::link::{Channel, Meter, Outbox, Queued, Traffic};
 use crate::log::{Cursor, Log, LogError, Position, State};
 use crate::overlay::{
-    Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason, RememberedPeer, Target,
+    Claimed, Core, CoreAccess, CoreEvent, DialId, LinkId, Now, Output, PRESENCE_TITLE, Presence, Reason,
+    RememberedPeer, Target,
 };
 use crate::wire::{Frame, Goodbye, GoodbyeCode, Hello, Kind};
 
 use super::apps::Apps;
+use super::brought::Brought;
 use super::clock::RunningClock;
 use super::events::{Announcer, Event};
 use super::link_data::LinkData;
@@ -50,6 +52,7 @@ pub(super) struct Shared {
     pub(super) doorkeeper: Doorkeeper,
     pub(super) links: RwLock<BTreeMap<LinkId, LinkHandle>>,
     pub(super) events: Announcer,
+    brought: Brought,
     /// The applications.
     pub(super) apps: Apps,
     /// Nodes that were lost.
@@ -66,6 +69,8 @@ pub(super) struct Shared {
     pub(super) cancel: CancellationToken,
     /// Cancelled when nothing new is to begin.
     pub(super) closing: CancellationToken,
+    /// Cancelled when the node has stopped.
+    pub(super) stopped: CancellationToken,
     pub(super) tasks: TaskTracker,
     /// Who answers requests of which title.
     pub(super) services: Arc<Services>,
@@ -85,6 +90,8 @@ pub(super) struct Shared {
 #[derive(Clone, Debug)]
 pub(super) struct LinkHandle {
     pub(super) peer: NodeId,
+    /// What program it says it runs.
+    pub(super) agent: Arc<str>,
     pub(super) outbox: Outbox,
     pub(super) meter: Arc<Meter>,
     pub(super) requests: Arc<LinkRequests>,
@@ -140,6 +147,8 @@ impl Shared {
             lost: LostNodes::default(),
             nicknames: Nicknames::default(),
             events: Announcer::default(),
+            brought: Brought::default(),
+            stopped: CancellationToken::new(),
             cancel: CancellationToken::new(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
@@ -346,7 +355,14 @@ impl Shared {
     }
 
     /// The same, and says whether it is kept.
-    pub(super) fn keep(&self, envelope: &Verified<Envelope>) -> bool {
+    pub(super) fn keep(&self, claimed: &Claimed) -> bool {
+        let envelope = claimed.envelope();
+        if self.events.has_listeners()
+            && !is_protocol(envelope.title())
+            && let Some(link) = claimed.brought_by().and_then(|link| self.link(link))
+        {
+            self.brought.note(envelope.id(), link.peer);
+        }
         match self.append(envelope, self.now()) {
             Ok(()) => true,
             Err(LogError::Closed) => false,
@@ -363,7 +379,8 @@ impl Shared {
         if !self.log.is_on_disk() && self.events.has_listeners() && !is_protocol(envelope.title()) {
             let cursor = Cursor::new(self.log.instance(), position);
             let is_late = self.log.is_late(position);
-            self.emit(Event::Message(Broadcast::new(envelope.clone(), cursor, is_late)));
+            let told = Broadcast::new(envelope.clone(), cursor, is_late);
+            self.emit(Event::Message(told.with_neighbour(self.brought.take(&envelope.id()))));
         }
     }
 
@@ -375,7 +392,8 @@ impl Shared {
             if let Item::Broadcast(broadcast) = item
                 && self.events.has_listeners()
             {
-                self.emit(Event::Message(broadcast));
+                let brought_by = self.brought.take(&broadcast.id());
+                self.emit(Event::Message(broadcast.with_neighbour(brought_by)));
             }
         }
     }

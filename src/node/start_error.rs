@@ -90,6 +90,9 @@ pub enum LaunchError {
         /// Why not.
         error: crate::log::CursorError,
     },
+    /// Something that is served beside the applications; says what happened and what to do.
+    #[error("{0}")]
+    Service(String),
     /// There is no thread to be had for it.
     #[error("the application `{title}` did not get a thread of its own: {why}")]
     NoThread {

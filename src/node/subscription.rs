@@ -21,11 +21,17 @@ pub struct Broadcast {
     envelope: Verified<Envelope>,
     cursor: Cursor,
     is_late: bool,
+    brought_by: Option<NodeId>,
 }
 
 impl Broadcast {
     pub(super) fn new(envelope: Verified<Envelope>, cursor: Cursor, is_late: bool) -> Self {
-        Broadcast { envelope, cursor, is_late }
+        Broadcast { envelope, cursor, is_late, brought_by: None }
+    }
+
+    pub(super) fn with_neighbour(mut self, neighbour: Option<NodeId>) -> Self {
+        self.brought_by = neighbour;
+        self
     }
 
     /// Its name.
@@ -67,6 +73,12 @@ impl Broadcast {
     /// messages in their order goes by [`time`](Self::time).
     pub fn is_late(&self) -> bool {
         self.is_late
+    }
+
+    /// The neighbour that brought it first, where that is known: in [`Event::Message`](super::Event::Message) of what came
+    /// from others. The log, and so a [`Subscription`], does not remember it.
+    pub fn brought_by(&self) -> Option<NodeId> {
+        self.brought_by
     }
 
     /// The whole envelope.

@@ -122,6 +122,11 @@ impl Claimed {
         &self.envelope
     }
 
+    /// The link it came from.
+    pub fn brought_by(&self) -> Option<LinkId> {
+        self.holders.first().copied()
+    }
+
     /// What it is.
     pub fn content(&self) -> &Content {
         &self.content

@@ -67,6 +67,8 @@ pub struct LinkInfo {
     pub round_trip: Option<Duration>,
     /// What goes over it unasked.
     pub push: Push,
+    /// What this node wants to come over it unasked.
+    pub pull: Push,
 }
 
 /// What the core knows of a link.
@@ -467,6 +469,17 @@ impl Core {
         }
     }
 
+    /// Bars a node for an hour because whoever runs this one wants it, and closes the links with it. What others relay of
+    /// that node is taken as before: bars that stopped messages would be censorship.
+    pub fn bar(&mut self, now: Now, peer: NodeId) {
+        self.standing.bar(peer, now.instant);
+        let theirs: Vec<_> = self.links.iter().filter(|(_, link)| link.peer == peer).map(|(id, _)| *id).collect();
+        self.event(CoreEvent::Barred { peer, reason: Reason::Requested });
+        for link in theirs {
+            self.close(link, Some(GoodbyeCode::Barred), Reason::Barred);
+        }
+    }
+
     /// Every open link, in the order they were opened.
     pub fn links(&self) -> Vec<LinkInfo> {
         let open = self.links.iter().filter(|(_, link)| !link.closing);
@@ -478,6 +491,7 @@ impl Core {
             opened: link.opened,
             round_trip: link.round_trip,
             push: link.edge.push,
+            pull: link.edge.said(),
         })
         .collect()
     }

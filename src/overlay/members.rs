@@ -27,6 +27,17 @@ pub enum MemberState {
     Gone,
 }
 
+impl MemberState {
+    /// The state as one word.
+    pub const fn label(self) -> &'static str {
+        match self {
+            MemberState::Present => "present",
+            MemberState::Unreachable => "unreachable",
+            MemberState::Gone => "gone",
+        }
+    }
+}
+
 /// A member as the rest of the program sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {

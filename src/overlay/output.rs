@@ -26,6 +26,16 @@ pub enum Direction {
     Outbound,
 }
 
+impl Direction {
+    /// The direction as one word.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Direction::Inbound => "in",
+            Direction::Outbound => "out",
+        }
+    }
+}
+
 /// Whom to dial.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -122,6 +132,19 @@ pub enum JoinStep {
     LeftGenesis,
     /// Announced the arrival: this node is a member.
     Announced,
+}
+
+impl JoinStep {
+    /// The step as one word.
+    pub const fn label(self) -> &'static str {
+        match self {
+            JoinStep::First => "first",
+            JoinStep::AskedGenesis => "asked-genesis",
+            JoinStep::AskedMember => "asked-member",
+            JoinStep::LeftGenesis => "left-genesis",
+            JoinStep::Announced => "announced",
+        }
+    }
 }
 
 /// Something that happened in the overlay.

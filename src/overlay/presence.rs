@@ -1,6 +1,7 @@
 //! What a member says about itself (protocol, section 5).
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,13 @@ impl From<&NodeId> for LinkName {
         let mut name = [0; 8];
         name.copy_from_slice(&id.as_bytes()[..8]);
         LinkName(name)
+    }
+}
+
+impl fmt::Display for LinkName {
+    /// As 16 lower-case hex digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&encode_hex(&self.0))
     }
 }
 
@@ -81,7 +89,7 @@ impl Presence {
         let links = self.links.as_ref();
         let body = Body {
             addresses: &self.addresses[..self.addresses.len().min(MAX_ADDRESSES)],
-            links: links.map(|links| links.iter().take(MAX_LINKS).map(|name| encode_hex(&name.0)).collect()),
+            links: links.map(|links| links.iter().take(MAX_LINKS).map(ToString::to_string).collect()),
             features: &self.features,
             apps: &self.apps,
             epoch: self.epoch,

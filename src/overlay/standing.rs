@@ -78,6 +78,16 @@ impl Standing {
         if record.points >= LIMIT {
             record = Record { points: 0, counted: now, barred_until: Some(now + BARRED_FOR) };
         }
+        self.put(node, record, now);
+        record.barred_until.is_some()
+    }
+
+    /// Bars a node at once, for as long as the worst offence does.
+    pub(super) fn bar(&mut self, node: NodeId, now: Instant) {
+        self.put(node, Record { points: 0, counted: now, barred_until: Some(now + BARRED_FOR) }, now);
+    }
+
+    fn put(&mut self, node: NodeId, record: Record, now: Instant) {
         self.records.insert(node, record);
         if self.records.len() > CAPACITY {
             self.records.retain(|_, record| !record.healed(now).is_clean());
@@ -87,7 +97,6 @@ impl Standing {
             let forgotten = self.records.iter().filter(|(id, _)| **id != node).min_by_key(least).map(|(id, _)| *id);
             forgotten.map(|id| self.records.remove(&id));
         }
-        record.barred_until.is_some()
     }
 
     /// Whether the node is barred.

@@ -33,7 +33,7 @@ impl CoreAccess for RefCell<Core> {
 /// What a host does with verified broadcasts. A closure that appends will do where no application judges.
 pub trait Keep {
     /// Puts an envelope into the log, and says whether it is kept. Asked only for what belongs there.
-    fn append(&mut self, envelope: &Verified<Envelope>) -> bool;
+    fn append(&mut self, claimed: &Claimed) -> bool;
 
     /// Gives back what no application here has a say in, and keeps what one has: that is appended and accepted when its
     /// verdict is there.
@@ -43,8 +43,8 @@ pub trait Keep {
 }
 
 impl<F: FnMut(&Verified<Envelope>) -> bool> Keep for F {
-    fn append(&mut self, envelope: &Verified<Envelope>) -> bool {
-        self(envelope)
+    fn append(&mut self, claimed: &Claimed) -> bool {
+        self(claimed.envelope())
     }
 }
 
@@ -106,7 +106,7 @@ pub(crate) fn take_in_by<C: CoreAccess + ?Sized>(
             if !claimed.content().is_logged() {
                 kept.push(claimed);
             } else if let Some(claimed) = keep.judge(claimed) {
-                let is_kept = keep.append(claimed.envelope());
+                let is_kept = keep.append(&claimed);
                 if is_kept { &mut kept } else { &mut refused }.push(claimed);
             }
         }

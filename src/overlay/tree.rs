@@ -99,6 +99,11 @@ impl Edge {
         }
     }
 
+    /// This node's last word on what it wants from here unasked.
+    pub(super) fn said(&self) -> Push {
+        self.said
+    }
+
     /// Whether this node got from here what it had not got from elsewhere.
     pub(super) fn feeds(&self) -> bool {
         self.push == Push::Eager && (self.firsts > 0 || self.firsts_before > 0)

@@ -13,7 +13,7 @@ use rand::RngExt;
 use super::Simulation;
 use super::events::{Cargo, Event};
 use super::host::SET_UP_WITHIN;
-use super::node::NodeRef;
+use super::node::{Node, NodeRef};
 
 /// What is about to be sent over each link of a node.
 type Records = BTreeMap<LinkId, Vec<Envelope>>;
@@ -45,6 +45,7 @@ impl Simulation {
     fn do_all(&mut self, place: usize, outputs: Vec<Output>) {
         let mut records = Records::new();
         for output in outputs {
+            let Some(output) = self.left_by_evil(place, output) else { continue };
             match output {
                 Output::Relay { envelope, to } if envelope.title() == PRESENCE_TITLE => {
                     for link in to {
@@ -58,6 +59,19 @@ impl Simulation {
             }
         }
         self.send_records(place, &mut records);
+    }
+
+    /// What a node that withholds what others say does of what its core asks for.
+    fn left_by_evil(&self, place: usize, output: Output) -> Option<Output> {
+        let Node { id, friends: Some(friends), .. } = &self.nodes[place] else { return Some(output) };
+        match output {
+            Output::Relay { ref envelope, .. } if envelope.sender() != *id => None,
+            Output::Serve { .. } | Output::Send { frame: Frame::Have(_), .. } => None,
+            Output::Send { link, frame: Frame::Peers(_) } => {
+                Some(Output::Send { link, frame: Frame::Peers(friends.concat().into()) })
+            }
+            output => Some(output),
+        }
     }
 
     fn send_records(&mut self, place: usize, records: &mut Records) {

@@ -29,6 +29,8 @@ mod conditions;
 mod digest;
 mod events;
 mod host;
+#[cfg(feature = "lab")]
+pub mod lab;
 mod lives;
 mod network;
 mod node;

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rand::RngExt;
 use rand::rngs::ChaCha8Rng;
 
@@ -59,6 +60,8 @@ pub(super) struct Node {
     pub(super) presences: u64,
     /// How often somebody dialled its address.
     pub(super) dials_at: u64,
+    /// If it is evil and withholds what others say: the presences it names to those who ask.
+    pub(super) friends: Option<Vec<Bytes>>,
 }
 
 /// How far a node's clock is off.
@@ -118,6 +121,7 @@ impl Node {
             link_openings: 0,
             presences: 0,
             dials_at: 0,
+            friends: None,
         }
     }
 

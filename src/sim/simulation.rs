@@ -11,9 +11,11 @@ use rand::seq::IteratorRandom;
 use rand::{RngExt, SeedableRng};
 
 use crate::envelope::{Draft, Envelope, EnvelopeId, Lifetime, Timestamp, Title, Verified};
+#[cfg(feature = "lab")]
+use crate::identity::NetworkHash;
 use crate::identity::{NetworkName, NodeId};
 use crate::log::Log;
-use crate::overlay::{Content, Instant, LEAVE_TITLE, LinkId, Now};
+use crate::overlay::{Content, Instant, LEAVE_TITLE, LinkId, Now, TIME_TOLERANCE};
 use crate::wire::Frame;
 
 use super::Settings;
@@ -21,7 +23,7 @@ use super::digest::Rolling;
 use super::events::{Cargo, Event, Memory, Queue};
 use super::network::{Fate, Network, Stage};
 use super::node::{Node, NodeRef};
-use super::statistics::Ledger;
+use super::statistics::{Arrival, Ledger};
 
 /// Virtual time begins here: 2026-01-01, a moment that no run can confuse with today.
 const BEGINNING: Timestamp = match Timestamp::from_micros(1_767_225_600_000_000) {
@@ -134,6 +136,24 @@ impl Simulation {
         Some(id)
     }
 
+    /// Publishes a message that is counted; `None` if the node is down or may not.
+    pub(super) fn broadcast_counted(
+        &mut self,
+        node: usize,
+        title: Title,
+        message: Bytes,
+        lifetime: Lifetime,
+        is_warm_up: bool,
+    ) -> Option<EnvelopeId> {
+        let id = self.publish(node, title, message, lifetime)?;
+        let state = &self.nodes[node];
+        let own = Arrival { place: node, log: state.log, hops: 0, at: self.now, since: state.since };
+        let lives = Duration::from(lifetime).min(self.settings.overlay.keep).max(TIME_TOLERANCE);
+        self.ledger.published(id, own, lives, is_warm_up);
+        self.act(node);
+        Some(id)
+    }
+
     /// Draws the time, makes the envelope, appends it where it belongs, relays it.
     pub(super) fn publish(
         &mut self,
@@ -229,6 +249,24 @@ impl Simulation {
         let Some(target) = self.nodes.get(to).map(|node| node.id) else { return false };
         let link = self.core(from, |core| core.link_with(&target)).flatten();
         link.is_some_and(|link| self.send(from, link, Cargo::Frame(frame)))
+    }
+
+    /// Makes nodes pass on nothing but their own words from now on, answer no WANT, and name only `friends` (presences) to
+    /// those who ask for members.
+    #[cfg(feature = "lab")]
+    pub(super) fn withhold(&mut self, nodes: &[usize], friends: &[Bytes]) {
+        for node in nodes {
+            if let Some(node) = self.nodes.get_mut(*node) {
+                node.friends = Some(friends.to_vec());
+            }
+        }
+    }
+
+    /// The network of the nodes' envelopes.
+    #[cfg(feature = "lab")]
+    pub(super) fn network_hash(&self) -> NetworkHash {
+        let hash = self.nodes.first().map(|node| *node.scheme.network());
+        hash.unwrap_or_else(|| unreachable!("a network without nodes"))
     }
 
     /// An envelope of `node`'s own that is not published: for [`inject`](Self::inject).

@@ -52,7 +52,8 @@ fn the_full_example_says_the_defaults_and_all_of_them() {
     keygen(&folder, "genesis.pem");
     let full = load(&folder, "full.toml").unwrap();
     let minimal = "network = \"demo\"\nidentity = \"../keys/peer.pem\"\nlisten = \"0.0.0.0:7401\"\n\
-                   genesis = [{ address = \"127.0.0.1:7400\", id_file = \"../keys/genesis.id\" }]\n";
+                   genesis = [{ address = \"127.0.0.1:7400\", id_file = \"../keys/genesis.id\" }]\n\
+                   control = { listen = \"127.0.0.1:0\" }\n";
     let file = folder.path().join("config/minimal.toml");
     fs::write(&file, minimal).unwrap();
     let mut minimal = format!("{:?}", Config::load(&file).unwrap());
@@ -63,7 +64,9 @@ fn the_full_example_says_the_defaults_and_all_of_them() {
     let text = fs::read_to_string(folder.path().join("config/full.toml")).unwrap();
     let mut count = 0;
     let entry = "network = \"a\"\nidentity = \"a\"\ngenesis = [{ zzzzzzzz = 0 }]";
-    for unknown in ["zzzzzzzz = 0", "links.zzzzzzzz = 0", "log.zzzzzzzz = 0", "access.zzzzzzzz = 0", entry] {
+    for unknown in
+        ["zzzzzzzz = 0", "links.zzzzzzzz = 0", "log.zzzzzzzz = 0", "access.zzzzzzzz = 0", "control.zzzzzzzz = 0", entry]
+    {
         let error = Config::parse(unknown, "".as_ref()).unwrap_err().to_string();
         let (_, names) = error.split_once("there may be: ").unwrap();
         for name in names.trim().split(", ") {
@@ -73,7 +76,7 @@ fn the_full_example_says_the_defaults_and_all_of_them() {
             assert!(written.iter().any(|form| text.contains(form)), "{name} is not in config/full.toml");
         }
     }
-    assert_eq!(count, 12 + 6 + 5 + 1 + 2);
+    assert_eq!(count, 13 + 6 + 5 + 1 + 4 + 2);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod apps;
 mod asked;
+mod attack;
 mod bench;
 mod broadcasting;
 #[cfg(all(feature = "cli", feature = "disk"))]

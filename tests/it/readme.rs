@@ -47,4 +47,22 @@ fn the_lines_for_genesis_and_peer_make_a_network() {
         running[from].types(text);
         running[to].prints(text);
     }
+    for line in self::lines("from-another-terminal") {
+        match line.split_whitespace().nth(1) {
+            // It goes on until it is ended, with this test at the latest.
+            Some("tail") => drop(Running::start(&mut shell(&line)).prints("hello, everyone")),
+            command => {
+                let output = shell(&line).output().unwrap();
+                let said = String::from_utf8(output.stdout).unwrap();
+                assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+                let expected = match command {
+                    Some("publish") => "published",
+                    Some("status") => "members     2",
+                    Some("stop") => "has stopped",
+                    other => panic!("what does {other:?} print?"),
+                };
+                assert!(said.contains(expected), "{line}: {said}");
+            }
+        }
+    }
 }

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::super::Failure;
+use super::super::machine;
 use super::super::statistics::{percentile, ratio};
 use super::case::Case;
-use super::machine;
 use super::metric::*;
 use super::round::{Job, Round};
 use crate::envelope::{Draft, Envelope, Lifetime, Open, Scheme, Timestamp, Verified, Version};

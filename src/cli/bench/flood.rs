@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::super::Failure;
+use super::super::machine;
 use super::super::statistics::{percentile, ratio};
 use super::case::Case;
 use super::disk::Folder;
-use super::machine;
 use super::metric::*;
 use super::network::{Network, Plan, Totals};
 use super::round::{Job, Round};

@@ -9,7 +9,7 @@ mod disk;
 mod flood;
 mod join;
 mod judge;
-mod machine;
+
 mod metric;
 mod network;
 mod repair;

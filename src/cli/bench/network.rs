@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use super::super::Failure;
+use super::super::machine;
 use super::super::statistics::ratio;
 use super::judge::Judge;
-use super::machine;
 use super::metric::{JOIN, JOIN_CPU, LINKS, MEMORY};
 use super::round::Round;
 use super::tally::{TITLE, Tally};

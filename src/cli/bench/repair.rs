@@ -9,10 +9,10 @@ use rand::rngs::ChaCha8Rng;
 use rand::seq::IteratorRandom;
 
 use super::super::Failure;
+use super::super::machine;
 use super::super::statistics::ratio;
 use super::case::Case;
 use super::disk::Folder;
-use super::machine;
 use super::metric::*;
 use super::network::{Network, Plan, identity};
 use super::round::{Job, Round};

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::super::Failure;
+use super::super::machine;
 use super::super::output::{BAD, GOOD, NAME, Out};
 use super::super::statistics::Spread;
 use super::case::Case;
-use super::machine;
 use super::metric::{ALL, Metric};
 use super::round::{Counts, Round};
 

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use tokio::task::JoinSet;
 
 use super::super::Failure;
+use super::super::machine;
 use super::super::statistics::ratio;
 use super::metric::{FETCH, FETCH_CPU, REQUESTS, REQUESTS_CPU};
 use super::network::{Network, Plan};
 use super::round::{Job, Round};
-use super::{machine, tally::TITLE};
+use super::tally::TITLE;
 use crate::node::{Node, RequestError, Requests};
 
 /// How many small requests are under way at a time: as many as may be open on a link.

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
 use super::super::Failure;
-use super::machine;
+use super::super::machine;
 use super::metric::*;
 use super::round::{Job, Round};
 use crate::overlay;

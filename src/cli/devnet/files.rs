@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-use crate::config::{Draft, DraftGenesis, Preset};
+use crate::config::{Draft, DraftControl, DraftGenesis, Preset};
 use crate::identity::{Identity, KeyFileError, NetworkName, NetworkNameError, Overwrite, RandomnessError};
 
 /// Why the files were not made.
@@ -33,9 +33,18 @@ pub(super) enum FilesError {
     Port(io::Error),
 }
 
+/// Which nodes have a control interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Interfaces {
+    /// The genesis node: it is told of the others by the program they all run in.
+    First,
+    /// Every node, and the genesis node follows those of the others.
+    All,
+}
+
 /// Makes keys (kept from an earlier run) and configurations (new, with ports that are free now) for `nodes` nodes under
 /// `folder`. The first is the genesis node. Returns the configuration files in order.
-pub(super) fn make(folder: &Path, nodes: usize) -> Result<Vec<PathBuf>, FilesError> {
+pub(super) fn make(folder: &Path, nodes: usize, interfaces: Interfaces) -> Result<Vec<PathBuf>, FilesError> {
     let (keys, configs) = (folder.join("keys"), folder.join("config"));
     fs::create_dir_all(&configs).map_err(|error| FilesError::Io { path: configs.clone(), error })?;
     let ports = free_ports(nodes).map_err(FilesError::Port)?;
@@ -51,7 +60,14 @@ pub(super) fn make(folder: &Path, nodes: usize) -> Result<Vec<PathBuf>, FilesErr
             Identity::generate()?.save(&key, Overwrite::Refuse)?;
         }
         let file = configs.join(format!("{name}.toml"));
-        let text = config(&name, &network, *listen, (place > 0).then_some(ports[0]));
+        let others = || (1..nodes).map(|place| format!("{}.toml", self::name(place)).into()).collect();
+        let watch = match (place, interfaces) {
+            (0, Interfaces::First) => Some(Vec::new()),
+            (0, Interfaces::All) => Some(others()),
+            (_, Interfaces::First) => None,
+            (_, Interfaces::All) => Some(Vec::new()),
+        };
+        let text = config(&name, &network, *listen, (place > 0).then_some(ports[0]), watch);
         fs::write(&file, text).map_err(|error| FilesError::Io { path: file.clone(), error })?;
         files.push(file);
     }
@@ -63,7 +79,13 @@ pub(super) fn name(place: usize) -> String {
     if place == 0 { "genesis".to_owned() } else { format!("node-{}", place + 1) }
 }
 
-fn config(name: &str, network: &NetworkName, listen: SocketAddr, genesis: Option<SocketAddr>) -> String {
+fn config(
+    name: &str,
+    network: &NetworkName,
+    listen: SocketAddr,
+    genesis: Option<SocketAddr>,
+    watch: Option<Vec<PathBuf>>,
+) -> String {
     let id_file = PathBuf::from("../keys/genesis.id");
     let genesis = genesis.map(|address| DraftGenesis::IdFile { address: address.to_string(), id_file });
     let draft = Draft {
@@ -73,6 +95,7 @@ fn config(name: &str, network: &NetworkName, listen: SocketAddr, genesis: Option
         listen: Some(listen),
         preset: Preset::Local,
         genesis: genesis.into_iter().collect(),
+        control: watch.map(|watch| DraftControl { listen: SocketAddr::from(([127, 0, 0, 1], 0)), watch }),
     };
     format!("# Made by `sealnet devnet`, and made anew with free ports at each start.\n{draft}")
 }

@@ -18,6 +18,7 @@ use super::output::Out;
 use super::runtime::{asked_to_stop, block_on};
 use crate::envelope::MAX_MESSAGE;
 
+use files::Interfaces;
 use host::Host;
 use processes::Processes;
 use report::{Progress, Report};
@@ -77,7 +78,8 @@ impl Devnet {
         let progress = Progress::new(self.json);
         let count = usize::from(self.nodes);
         let started = Instant::now();
-        let files = files::make(&self.dir, count)?;
+        let interfaces = if self.processes { Interfaces::All } else { Interfaces::First };
+        let files = files::make(&self.dir, count, interfaces)?;
         progress.step(&format!("made keys and configurations for {count} nodes in {}", self.dir.display()));
         let traffic = Arc::new(Traffic::new(count, self.size as usize));
         let seed = |place| self.seed.map(|seed| seed_of(seed, place));

@@ -98,6 +98,9 @@ impl Processes {
         for place in 1..configs.len() {
             all.wait_until_started(place, progress).await?;
         }
+        if let Some(genesis) = configs.first() {
+            progress.page(genesis);
+        }
         Ok(all)
     }
 

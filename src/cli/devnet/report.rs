@@ -1,6 +1,7 @@
 //! What a devnet shows while it runs, and its report at the end.
 
 use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -10,6 +11,7 @@ use super::super::Failure;
 use super::super::output::{Facts, Out};
 
 use super::traffic::Counted;
+use crate::control::Access;
 
 /// Shows steps and progress on standard error: a bar on a terminal, lines otherwise.
 pub(super) struct Progress {
@@ -37,6 +39,14 @@ impl Progress {
 
     pub(super) fn started(&self, name: &str, id: &str, listen: &str) {
         self.step(&format!("  {name:<10} {id}  {listen}"));
+    }
+
+    /// Where the network can be looked at. The line holds the token of this run.
+    pub(super) fn page(&self, genesis: &Path) {
+        let access = Access::load(genesis).ok();
+        if let Some(page) = access.as_ref().and_then(Access::page) {
+            self.step(&format!("page: {page}"));
+        }
     }
 
     pub(super) fn joined(&self, joined: usize, nodes: usize) {

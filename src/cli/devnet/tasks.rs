@@ -11,6 +11,8 @@ use super::files;
 use super::host::Host;
 use super::report::Progress;
 use super::traffic::{TITLE, Traffic};
+use crate::config::Config;
+use crate::control::Board;
 use crate::node::{Event, Events, Item, Node, SecureNode};
 use crate::overlay::Reason;
 
@@ -29,12 +31,17 @@ impl Tasks {
         progress: &Progress,
     ) -> Result<Self, Failure> {
         let (mut nodes, mut applications) = (Vec::with_capacity(configs.len()), JoinSet::new());
+        let board = Board::default();
         for (place, file) in configs.iter().enumerate() {
-            let mut builder = SecureNode::from_file(file)?;
+            let config = Config::load(file)?;
+            let mut builder = SecureNode::from_config(&config)?.control_on(&config, &board);
             if let Some(seed) = seed(place) {
                 builder = builder.seed(seed);
             }
             let node: Node = builder.start().await?.into();
+            if place > 0 {
+                board.follow(&node);
+            }
             let listen = node.listen_address().map(|at| at.to_string()).unwrap_or_default();
             progress.started(&files::name(place), &format!("{:#}", node.id()), &listen);
             let (traffic, mut subscription) = (traffic.clone(), node.subscribe(TITLE)?);
@@ -46,6 +53,9 @@ impl Tasks {
                 }
             });
             nodes.push(node);
+        }
+        if let Some(genesis) = configs.first() {
+            progress.page(genesis);
         }
         let genesis = nodes[0].events();
         Ok(Tasks { nodes, genesis, _applications: applications })

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use super::super::output::{Facts, NAME};
 use super::super::{escape, log};
 use super::show::{short, way};
+use crate::control::resolve;
 use crate::identity::{NodeAddress, NodeId};
 use crate::node::{Node, PublishError, Receipt};
 use crate::overlay::Push;
@@ -206,15 +207,9 @@ impl Replies {
     }
 }
 
-/// The one node whose name begins like this, among members and neighbours.
-fn find(node: &Node, beginning: &str) -> Result<NodeId, String> {
-    let mut found = known(node);
-    found.retain(|id| id.to_string().starts_with(beginning));
-    match found[..] {
-        [one] => Ok(one),
-        [] => Err(format!("nobody here is called {}; /members shows who is", escape(beginning))),
-        _ => Err(format!("{} nodes are called {}…; write more of the name", found.len(), escape(beginning))),
-    }
+/// The one node that is called so.
+fn find(node: &Node, name: &str) -> Result<NodeId, String> {
+    resolve(node, name).map_err(|error| format!("{error}; /members shows who is here"))
 }
 
 /// Members and neighbours, in order.

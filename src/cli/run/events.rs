@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::show::way;
 use crate::node::{Event, Node, PublishError, Receipt};
-use crate::overlay::{JoinStep, MemberState, Target};
+use crate::overlay::Target;
 
 /// The node listens.
 pub(super) fn started(node: &Node) -> Value {
@@ -48,14 +48,7 @@ pub(super) fn said(outcome: &Result<Receipt, PublishError>) -> Value {
 pub(super) fn told(event: &Event, node: &Node) -> Option<Value> {
     Some(match event {
         Event::Join(step) => {
-            let step = match step {
-                JoinStep::First => "first",
-                JoinStep::AskedGenesis => "asked-genesis",
-                JoinStep::AskedMember => "asked-member",
-                JoinStep::LeftGenesis => "left-genesis",
-                JoinStep::Announced => "announced",
-            };
-            json!({ "event": "join", "step": step })
+            json!({ "event": "join", "step": step.label() })
         }
         Event::LinkOpened { peer, direction, remote } => {
             json!({ "event": "link-opened", "peer": peer, "direction": way(*direction), "remote": remote })
@@ -64,12 +57,7 @@ pub(super) fn told(event: &Event, node: &Node) -> Option<Value> {
             json!({ "event": "link-closed", "peer": peer, "direction": way(*direction), "reason": reason.label() })
         }
         Event::Member { id, state } => {
-            let state = match state {
-                MemberState::Present => "present",
-                MemberState::Unreachable => "unreachable",
-                MemberState::Gone => "gone",
-            };
-            json!({ "event": "member", "id": id, "state": state })
+            json!({ "event": "member", "id": id, "state": state.label() })
         }
         Event::DialFailed { target, reason, why } => {
             let to = match target {

@@ -22,6 +22,7 @@ use crate::node::{Builder, Event, Events, Item, Node, SecureNode, Subscription};
 use crate::overlay::{Reason, Target};
 
 use commands::{Command, Replies};
+pub(in crate::cli) use show::short;
 use show::{Format, Screen};
 
 /// Run the node a configuration describes, until it is stopped with Ctrl-C.
@@ -114,10 +115,10 @@ impl Run {
             if self.passphrase.is_given() {
                 return Err(Failure::said("a plain node has no key and needs no passphrase; take --passphrase-fd out"));
             }
-            let builder = Node::from_config(config)?;
+            let builder = Node::from_config(config)?.control(config);
             return Ok(seeded(builder, self.seed).start_with_events().await?);
         };
-        let builder = SecureNode::from_config_as(config, self.passphrase.load(identity)?)?;
+        let builder = SecureNode::from_config_as(config, self.passphrase.load(identity)?)?.control(config);
         let (node, events) = seeded(builder, self.seed).start_with_events().await?;
         Ok((node.into(), events))
     }
@@ -162,6 +163,10 @@ impl Run {
                 Some(event) = events.next() => {
                     screen.event(&event)?;
                     joining.watch(&event)?;
+                    // Somebody asked by the control interface.
+                    if matches!(event, Event::Stopping) {
+                        break;
+                    }
                 }
                 Some(item) = messages.next() => screen.item(&item)?,
                 Some(reply) = replies.recv() => screen.reply(&reply)?,

@@ -2,8 +2,8 @@
 
 use std::fmt::Display;
 
-use super::super::output::{BAD, GOOD, NAME, Out};
-use super::super::{Failure, escape};
+use super::super::output::{BAD, NAME, Out};
+use super::super::{Failure, escape, message};
 use super::commands::Reply;
 use super::editor::Editor;
 use super::events;
@@ -107,14 +107,7 @@ impl<'a> Screen<'a> {
     }
 
     fn broadcast(&mut self, broadcast: &Broadcast) -> Result<(), Failure> {
-        let time = broadcast.time().to_string();
-        let clock = time.get(11..19).unwrap_or(&time);
-        let text =
-            broadcast.text().unwrap_or_else(|| format!("({} bytes that are no text)", broadcast.message().len()));
-        let who =
-            if broadcast.sender() == self.node.id() { "me".to_owned() } else { format!("{:#}", broadcast.sender()) };
-        let title = escape(broadcast.title());
-        self.say(format_args!("{NAME}{clock}{NAME:#}  {title}  {GOOD}{who:<8}{GOOD:#}  {}", escape(&text)))
+        self.say(message::line(broadcast.envelope(), self.node.id()))
     }
 
     pub(super) fn event(&mut self, event: &Event) -> Result<(), Failure> {
@@ -172,7 +165,7 @@ pub(super) fn way(direction: Direction) -> &'static str {
 }
 
 /// As much of a name as `width` characters hold, and enough to be used: all commands take the beginning of a name.
-pub(super) fn short(id: &NodeId, width: usize) -> String {
+pub(in crate::cli) fn short(id: &NodeId, width: usize) -> String {
     let id = id.to_string();
     if width >= id.len() { id } else { format!("{}…", &id[..width.saturating_sub(1).clamp(8, 32)]) }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads a time like `250ms`, `10s`, `5m` or `2h`, at most a year.
-pub(super) fn parse(text: &str) -> Result<Duration, String> {
+pub(in crate::cli) fn parse(text: &str) -> Result<Duration, String> {
     let error = || "write a whole number and its unit, like 250ms, 10s, 5m or 2h, at most a year".to_owned();
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);

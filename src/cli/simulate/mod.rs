@@ -1,7 +1,7 @@
 //! `sealnet simulate`: a network in virtual time, what happens to it, and what it came to.
 
 mod curves;
-mod duration;
+pub(super) mod duration;
 mod progress;
 mod report;
 

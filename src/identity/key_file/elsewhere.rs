@@ -22,7 +22,7 @@ pub(in super::super) fn save(files: &[NewFile<'_>], _overwrite: Overwrite) -> Re
     refuse(files.first().map_or(Path::new("the key file"), |file| &file.path))
 }
 
-#[cfg(feature = "sealed")]
+#[cfg(any(feature = "sealed", feature = "control"))]
 pub(in super::super) fn replace(path: &Path, _contents: &[u8]) -> Result<(), KeyFileError> {
     refuse(path)
 }

@@ -167,7 +167,7 @@ pub fn read_secret_file(path: &Path, max_len: usize) -> Result<Zeroizing<Vec<u8>
 /// # Errors
 /// If the folder is not safe, something other than a regular file is in the way, or writing fails; then the old file is as
 /// it was.
-#[cfg(feature = "sealed")]
+#[cfg(any(feature = "sealed", feature = "control"))]
 pub(crate) fn replace_secret_file(path: &Path, contents: &[u8]) -> Result<(), KeyFileError> {
     system::replace(path, contents)
 }

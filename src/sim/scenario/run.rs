@@ -8,9 +8,6 @@ use rand::rngs::ChaCha8Rng;
 
 use super::plan::Plan;
 use super::{Report, Scenario};
-use crate::envelope::Title;
-use crate::overlay::TIME_TOLERANCE;
-use crate::sim::statistics::Arrival;
 use crate::sim::{Settings, Simulation};
 
 /// Between two looks at how things are.
@@ -160,7 +157,10 @@ impl<'a> Run<'a> {
         let Some(turn) = turn.into_iter().find(|turn| self.sim.is_running(self.plan.senders[*turn])) else { return };
         self.next_sender = (turn + 1) % count;
         let sender = self.plan.senders[turn];
-        self.sim.broadcast_counted(sender, message(number, self.scenario.size), self.scenario.lifetime, is_warm_up);
+        if let Ok(title) = "simulation".parse() {
+            let message = message(number, self.scenario.size);
+            self.sim.broadcast_counted(sender, title, message, self.scenario.lifetime, is_warm_up);
+        }
     }
 
     /// Waits until everybody has everything, if that comes about in time.
@@ -182,24 +182,4 @@ fn message(number: u64, size: usize) -> Bytes {
     let mut message = number.to_be_bytes().to_vec();
     message.resize(size, b'.');
     message.into()
-}
-
-impl Simulation {
-    /// Publishes a message that is counted; whether it could.
-    fn broadcast_counted(
-        &mut self,
-        node: usize,
-        message: Bytes,
-        lifetime: crate::envelope::Lifetime,
-        is_warm_up: bool,
-    ) -> bool {
-        let Ok(title) = "simulation".parse::<Title>() else { return false };
-        let Some(id) = self.publish(node, title, message, lifetime) else { return false };
-        let state = &self.nodes[node];
-        let own = Arrival { place: node, log: state.log, hops: 0, at: self.now, since: state.since };
-        let lives = Duration::from(lifetime).min(self.settings.overlay.keep).max(TIME_TOLERANCE);
-        self.ledger.published(id, own, lives, is_warm_up);
-        self.act(node);
-        true
-    }
 }

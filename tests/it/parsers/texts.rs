@@ -119,6 +119,7 @@ proptest! {
             listen: Some(([127, 0, 0, 1], port).into()),
             preset,
             genesis: genesis.iter().cloned().map(DraftGenesis::Address).collect(),
+            control: None,
         };
         let config = Config::parse(&draft.to_string(), Path::new("folder")).unwrap();
         prop_assert_eq!(config.network(), &draft.network);

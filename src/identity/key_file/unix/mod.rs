@@ -5,6 +5,6 @@ mod read;
 mod write;
 
 pub(super) use read::{read_public_file, read_secret_file};
-#[cfg(feature = "sealed")]
+#[cfg(any(feature = "sealed", feature = "control"))]
 pub(in super::super) use write::replace;
 pub(in super::super) use write::save;

@@ -1,7 +1,7 @@
 //! Writing: everything new is complete and on disk before anything old is touched.
 
 use std::ffi::{OsStr, OsString};
-#[cfg(feature = "sealed")]
+#[cfg(any(feature = "sealed", feature = "control"))]
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -73,7 +73,7 @@ pub(in super::super::super) fn save(files: &[NewFile<'_>], overwrite: Overwrite)
 }
 
 /// Writes one secret in one step in place of what is there, of which nothing is kept.
-#[cfg(feature = "sealed")]
+#[cfg(any(feature = "sealed", feature = "control"))]
 pub(in super::super::super) fn replace(path: &Path, contents: &[u8]) -> Result<(), KeyFileError> {
     let name = path.file_name().ok_or_else(|| KeyFileError::new(path, KeyFileProblem::Name))?;
     let folder = Folder::shared(path)?;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-use super::super::Failure;
-use super::super::statistics::Spread;
+use super::Failure;
+use super::statistics::Spread;
 use crate::identity::{Domain, Identity, PublicKey};
 
 /// How many verifications are timed together, and how many times.
