@@ -6,7 +6,7 @@ mod entries;
 use std::path::Path;
 use std::sync::OnceLock;
 
-pub use entries::Entry;
+use entries::Entry;
 
 /// Knocks at the door that has this name.
 ///

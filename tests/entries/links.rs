@@ -179,7 +179,7 @@ pub(crate) fn hello_seeds() -> Vec<Vec<u8>> {
     full.listen = vec!["192.0.2.1:7400".parse().expect("an address"), "[2001:db8::1]:1".parse().expect("an address")];
     full.apps.insert("chat".parse().expect("a title"), "1".to_owned());
     full.certificate = Some(vec![1; 140].into());
-    (full.epoch, full.renew) = (7, true);
+    (full.epoch, full.renew) = (Some(7), true);
     [plain, full].iter().map(|hello| hello.encode().expect("short enough").to_vec()).collect()
 }
 

@@ -10,17 +10,17 @@ mod links;
 mod papers;
 
 /// One door.
-pub struct Entry {
+pub(crate) struct Entry {
     /// Its name, which is also the fuzz target's.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Knocks.
-    pub run: fn(&[u8]),
+    pub(crate) run: fn(&[u8]),
     /// Inputs that get in, or far.
-    pub seeds: fn() -> Vec<Vec<u8>>,
+    pub(crate) seeds: fn() -> Vec<Vec<u8>>,
 }
 
 /// All of them.
-pub const ALL: &[Entry] = &[
+pub(crate) const ALL: &[Entry] = &[
     Entry { name: "handshake", run: links::handshake, seeds: links::handshake_seeds },
     Entry { name: "records", run: links::records, seeds: links::records_seeds },
     Entry { name: "hello", run: links::hello, seeds: links::hello_seeds },
