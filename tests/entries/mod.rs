@@ -3,6 +3,8 @@
 //!
 //! An entry takes any bytes. What it asserts beyond "no panic" stands beside it. Its seeds are good inputs to begin from.
 
+#[cfg(all(unix, feature = "control"))]
+mod control;
 mod core;
 mod envelopes;
 mod files;
@@ -40,6 +42,8 @@ pub(crate) const ALL: &[Entry] = &[
     #[cfg(unix)]
     Entry { name: "key_file", run: files::key_file, seeds: files::key_file_seeds },
     Entry { name: "texts", run: files::texts, seeds: files::texts_seeds },
+    #[cfg(all(unix, feature = "control"))]
+    Entry { name: "control", run: control::control, seeds: control::control_seeds },
     Entry { name: "core", run: core::core, seeds: core::core_seeds },
 ];
 
