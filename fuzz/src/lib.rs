@@ -1,4 +1,4 @@
-//! What the fuzz targets share: the doors, which they have in common with the property tests (`tests/it/fuzzing.rs`).
+//! What the fuzz targets share: the doors, which they have in common with the property tests (`tests/models/fuzzing.rs`).
 
 #[path = "../../tests/entries/mod.rs"]
 mod entries;

@@ -1,5 +1,5 @@
 //! Every door by which bytes of a stranger come in, in one list: the fuzz targets (`fuzz/`) and the property tests
-//! (`tests/it/fuzzing.rs`) knock at the same ones.
+//! (`tests/models/fuzzing.rs`) knock at the same ones.
 //!
 //! An entry takes any bytes. What it asserts beyond "no panic" stands beside it. Its seeds are good inputs to begin from.
 

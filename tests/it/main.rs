@@ -9,15 +9,13 @@ mod broadcasting;
 mod chaos;
 mod cli;
 mod config;
+mod damage;
 mod devnet;
 #[cfg(feature = "disk")]
 mod disk_log;
-#[path = "../entries/mod.rs"]
-mod entries;
 mod errors;
 #[cfg(unix)]
 mod file_drop;
-mod fuzzing;
 mod hostile;
 mod joining;
 mod keys;
