@@ -41,7 +41,7 @@ fn served() -> &'static Served {
         let folder = tempfile::tempdir().expect("a folder");
         let config = folder.path().join("peer.toml");
         Identity::from_seed(&[1; 32]).save(&folder.path().join("peer.pem"), Overwrite::Refuse).expect("written");
-        let text = "network = \"a\"\nidentity = \"peer.pem\"\npreset = \"local\"\n[control]\nsocket = \"control\"\n";
+        let text = "network = \"a\"\nidentity = \"peer.pem\"\nlisten = \"127.0.0.1:0\"\npreset = \"local\"\n[control]\nsocket = \"control\"\n";
         std::fs::write(&config, text).expect("written");
         let config = Config::load(&config).expect("a sound configuration");
         let runtime =

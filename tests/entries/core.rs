@@ -404,58 +404,67 @@ impl Host {
         self.core.tick(self.now());
     }
 
-    /// Does, or does not, what the core asks for; and looks at whether it may ask for it.
     fn act(&mut self) {
-        for output in self.core.take_outputs() {
-            match output {
-                Output::Send { link, frame } => {
-                    self.assert_linked(link);
-                    let mut bytes = Vec::new();
-                    frame.encode_into(&mut bytes).expect("within its kind's limit");
-                    let mut decoder = FrameDecoder::new();
-                    decoder.push(bytes);
-                    assert_eq!(decoder.next_frame(), Ok(Some(frame)));
-                }
-                Output::Relay { envelope, to } => {
-                    let different: BTreeSet<&LinkId> = to.iter().collect();
-                    assert_eq!(different.len(), to.len(), "twice to one link");
-                    for link in to {
-                        self.assert_linked(link);
-                        assert!(!self.brought.contains(&(envelope.id(), link)), "sent back where it came from");
-                    }
-                }
-                Output::Serve { link, ids } => {
-                    self.assert_linked(link);
-                    assert!(ids.len() <= 1_000);
-                }
-                Output::Dial { dial, target } => {
-                    let _ = format!("{target:?}");
-                    assert!(!self.dials.contains(&dial));
-                    self.dials.push(dial);
-                }
-                Output::Close { link, .. } => {
-                    self.assert_linked(link);
-                    assert!(self.closing.insert(link), "closed twice");
-                }
-                Output::Announce { presence, lifetime } => {
-                    assert!(lifetime > Duration::ZERO && presence.encode().len() <= 4_096);
-                    // The host signs and publishes it.
-                    if let Ok(time) = self.core.draw_time(self.now()) {
-                        self.own_time = time;
-                        let draft = Draft {
-                            title: PRESENCE_TITLE.parse().expect("a title"),
-                            message: presence.encode().into(),
-                            time,
-                            lifetime: Lifetime::secs(lifetime.as_secs() as u32),
-                        };
-                        let envelope = people()[0].publish(&draft).expect("short enough");
-                        self.core.publish(self.now(), envelope);
-                    }
-                }
-                Output::Remember(peers) => assert!(peers.len() <= 64, "{} remembered", peers.len()),
-                Output::Event(CoreEvent::LinkOpened { peer, .. }) => assert_ne!(peer, id(0)),
-                Output::Event(_) => {}
+        // What it does causes more.
+        loop {
+            let outputs = self.core.take_outputs();
+            if outputs.is_empty() {
+                return;
             }
+            outputs.into_iter().for_each(|output| self.act_on(output));
+        }
+    }
+
+    /// Does, or does not, what the core asks for; and looks at whether it may ask for it.
+    fn act_on(&mut self, output: Output) {
+        match output {
+            Output::Send { link, frame } => {
+                self.assert_linked(link);
+                let mut bytes = Vec::new();
+                frame.encode_into(&mut bytes).expect("within its kind's limit");
+                let mut decoder = FrameDecoder::new();
+                decoder.push(bytes);
+                assert_eq!(decoder.next_frame(), Ok(Some(frame)));
+            }
+            Output::Relay { envelope, to } => {
+                let different: BTreeSet<&LinkId> = to.iter().collect();
+                assert_eq!(different.len(), to.len(), "twice to one link");
+                for link in to {
+                    self.assert_linked(link);
+                    assert!(!self.brought.contains(&(envelope.id(), link)), "sent back where it came from");
+                }
+            }
+            Output::Serve { link, ids } => {
+                self.assert_linked(link);
+                assert!(ids.len() <= 1_000);
+            }
+            Output::Dial { dial, target } => {
+                let _ = format!("{target:?}");
+                assert!(!self.dials.contains(&dial));
+                self.dials.push(dial);
+            }
+            Output::Close { link, .. } => {
+                self.assert_linked(link);
+                assert!(self.closing.insert(link), "closed twice");
+            }
+            Output::Announce { presence, lifetime } => {
+                assert!(lifetime > Duration::ZERO && presence.encode().len() <= 4_096);
+                // The host signs and publishes it.
+                if let Ok(time) = self.core.draw_time(self.now()) {
+                    self.own_time = time;
+                    let draft = Draft {
+                        title: PRESENCE_TITLE.parse().expect("a title"),
+                        message: presence.encode().into(),
+                        time,
+                        lifetime: Lifetime::secs(lifetime.as_secs() as u32),
+                    };
+                    let envelope = people()[0].publish(&draft).expect("short enough");
+                    self.core.publish(self.now(), envelope);
+                }
+            }
+            Output::Remember(peers) => assert!(peers.len() <= 64, "{} remembered", peers.len()),
+            Output::Event(CoreEvent::LinkOpened { peer, .. }) => assert_ne!(peer, id(0)),
+            Output::Event(_) => {}
         }
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn envelope(data: &[u8]) {
         }
     }
     let believed = Verifier::new(network()).check(bytes.clone()).is_ok();
-    // The author signed nothing else; what the fuzzer finds with a key of its own is signed all the same.
+    // The author signed nothing else that is a seed here; what the fuzzer finds with a key of its own is signed all the same.
     let claims_author = data.get(1..33) == Some(author().own_id().as_bytes());
     assert!(!believed || !claims_author || data == good(), "a forged envelope");
     // In a row every byte is given out once, in order, or left.
@@ -82,14 +82,20 @@ pub(crate) fn json(data: &[u8]) {
         assert_eq!(once_more.to_json(&name()), again);
     }
     if let Ok(read) = Verifier::new(network()).check_json(&text) {
-        assert!(read.sender() != author().own_id() || read.as_bytes() == good(), "a forged envelope");
+        let is_signed = [good(), binary().as_bytes()].contains(&&read.as_bytes()[..]);
+        assert!(is_signed || read.sender() != author().own_id(), "a forged envelope");
     }
 }
 
+/// The other envelope that the author signed: no text.
+fn binary() -> &'static Verified<Envelope> {
+    static BINARY: OnceLock<Verified<Envelope>> = OnceLock::new();
+    BINARY.get_or_init(|| publish("a \"title\"", vec![0xFF, 0, 1]))
+}
+
 pub(crate) fn json_seeds() -> Vec<Vec<u8>> {
-    let binary = publish("a \"title\"", vec![0xFF, 0, 1]);
     let text = Envelope::parse(Bytes::from_static(good()), Version::Signed, &network()).expect("good");
-    vec![text.to_json(&name()).into_bytes(), binary.to_json(&name()).into_bytes()]
+    vec![text.to_json(&name()).into_bytes(), binary().to_json(&name()).into_bytes()]
 }
 
 /// What a member says of itself; what is taken is fit to be said again.
