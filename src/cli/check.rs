@@ -57,7 +57,7 @@ impl Check {
 }
 
 /// Reads the key files as a node would; the id of the node's key, if it has one.
-fn check_keys(config: &Config, passphrase: PassphraseSource) -> Result<Option<NodeId>, Failure> {
+pub(super) fn check_keys(config: &Config, passphrase: PassphraseSource) -> Result<Option<NodeId>, Failure> {
     let Security::Secure { identity, network_key } = config.security() else { return Ok(None) };
     let id = passphrase.load(identity)?.id();
     if let Some(network_key) = network_key {

@@ -16,8 +16,9 @@ static DIVERTED: Mutex<Option<SyncSender<String>>> = Mutex::new(None);
 /// Lines that found no room there.
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
-/// Sends the library's traces to standard error: as `filter` says, or the variable SEALNET_LOG, or warnings.
-pub(super) fn start(filter: Option<String>) -> Result<(), String> {
+/// Sends the library's traces to standard error: as `filter` says, or the variable SEALNET_LOG, or warnings. With `json` each
+/// is an object on a line of its own.
+pub(super) fn start(filter: Option<String>, json: bool) -> Result<(), String> {
     let filter = match (filter, std::env::var("SEALNET_LOG")) {
         (Some(filter), _) => filter,
         (None, Ok(variable)) if !variable.is_empty() => {
@@ -26,12 +27,21 @@ pub(super) fn start(filter: Option<String>) -> Result<(), String> {
         _ => "warn".to_owned(),
     };
     let colours = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
-    let log = tracing_subscriber::fmt().with_writer(|| Line).with_ansi(colours);
-    let log = log.with_env_filter(of(&filter)?).with_filter_reloading();
-    let handle = log.reload_handle();
+    let log = tracing_subscriber::fmt().with_writer(|| Line).with_ansi(colours && !json);
+    let filter = of(&filter)?;
     // A program that calls `main` may have its own subscriber already; then that one is right.
-    if log.try_init().is_ok() {
-        let _ = CHANGE.set(Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string())));
+    if json {
+        let log = log.json().flatten_event(true).with_env_filter(filter).with_filter_reloading();
+        let handle = log.reload_handle();
+        if log.try_init().is_ok() {
+            let _ = CHANGE.set(Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string())));
+        }
+    } else {
+        let log = log.with_env_filter(filter).with_filter_reloading();
+        let handle = log.reload_handle();
+        if log.try_init().is_ok() {
+            let _ = CHANGE.set(Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string())));
+        }
     }
     Ok(())
 }
@@ -96,7 +106,10 @@ impl Write for Line {
         let diverted = diverted();
         let Some(lines) = &*diverted else {
             drop(diverted);
-            return io::stderr().write(bytes);
+            // Where nobody reads, nobody is to be told: an error here would make the subscriber say so on standard error, which
+            // panics in the middle of what is logged.
+            let _ = io::stderr().write_all(bytes);
+            return Ok(bytes.len());
         };
         let mut line = String::from_utf8_lossy(bytes).into_owned();
         let left_out = LEFT_OUT.swap(0, Ordering::Relaxed);
@@ -110,7 +123,8 @@ impl Write for Line {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        io::stderr().flush()
+        let _ = io::stderr().flush();
+        Ok(())
     }
 }
 

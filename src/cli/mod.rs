@@ -8,6 +8,7 @@ mod chart;
 mod check;
 mod completions;
 mod devnet;
+mod doctor;
 mod escape;
 mod id;
 mod init;
@@ -44,6 +45,10 @@ struct Cli {
     /// variable SEALNET_LOG]
     #[arg(long, global = true, display_order = 900, value_name = "LEVEL", value_parser = log::parse)]
     log: Option<String>,
+
+    /// Log one JSON object a line
+    #[arg(long, global = true, display_order = 901)]
+    log_json: bool,
 
     #[command(subcommand)]
     command: Command,
@@ -86,6 +91,7 @@ enum Command {
     Verify(verify::Verify),
     Seal(seal::Seal),
     Open(open::Open),
+    Doctor(doctor::Doctor),
     Devnet(devnet::Devnet),
     Simulate(simulate::Simulate),
     Attack(attack::AttackCommand),
@@ -116,6 +122,7 @@ impl Command {
             Command::Page(command) => command.run(out),
             Command::Stop(command) => command.run(out),
             Command::Shutdown(command) => command.run(out),
+            Command::Doctor(command) => command.run(out),
             Command::Devnet(command) => command.run(out),
             Command::Simulate(command) => command.run(out),
             Command::Attack(command) => command.run(out),
@@ -167,7 +174,7 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(2) } else { ExitCode::SUCCESS };
         }
     };
-    if let Err(why) = log::start(cli.log) {
+    if let Err(why) = log::start(cli.log, cli.log_json) {
         complain(&why);
         return ExitCode::from(2);
     }

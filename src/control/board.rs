@@ -8,6 +8,8 @@ use tokio::sync::watch;
 use super::Hop;
 use super::events::{Telling, pump};
 use super::hops::Hops;
+use super::link_news::KnownLinks;
+use super::network::Edge;
 use crate::envelope::EnvelopeId;
 use crate::node::Node;
 
@@ -42,6 +44,7 @@ struct State {
     events: VecDeque<Told>,
     bytes: usize,
     hops: Hops,
+    links: KnownLinks,
 }
 
 /// An event as it is told.
@@ -73,7 +76,14 @@ impl Default for Board {
 
 impl Board {
     fn beginning_at(began: u64) -> Self {
-        let state = State { began, newest: began, events: VecDeque::new(), bytes: 0, hops: Hops::default() };
+        let state = State {
+            began,
+            newest: began,
+            events: VecDeque::new(),
+            bytes: 0,
+            hops: Hops::default(),
+            links: KnownLinks::default(),
+        };
         Board(Arc::new(Inner {
             state: Mutex::new(state),
             newest: watch::Sender::new(Newest { number: began, is_last: false }),
@@ -90,11 +100,14 @@ impl Board {
     }
 
     pub(super) fn tell(&self, telling: Telling) {
-        let Telling { kind, data, hop } = telling;
+        let Telling { kind, data, hop, link } = telling;
         let number = {
             let mut state = self.state();
             if let Some((message, hop)) = hop {
                 state.hops.note(&message, hop);
+            }
+            if let Some(news) = link {
+                state.links.note(news);
             }
             state.newest += 1;
             state.bytes += data.len();
@@ -146,6 +159,11 @@ impl Board {
         Read { missed, events, next }
     }
 
+    /// Fills in what was told of these links.
+    pub(super) fn fill(&self, edges: &mut [Edge]) {
+        self.state().links.fill(edges);
+    }
+
     /// The way of a message, as far as it was told.
     pub(super) fn hops(&self, message: &EnvelopeId) -> Vec<Hop> {
         self.state().hops.of(&message.to_string())
@@ -157,7 +175,7 @@ mod tests {
     use super::*;
 
     fn told(board: &Board, count: usize) {
-        (0..count).for_each(|n| board.tell(Telling { kind: "join", data: n.to_string(), hop: None }));
+        (0..count).for_each(|n| board.tell(Telling { kind: "join", data: n.to_string(), hop: None, link: None }));
     }
 
     fn numbers(read: &Read) -> Vec<u64> {
@@ -194,7 +212,7 @@ mod tests {
     fn long_events_are_bounded_by_their_bytes() {
         let board = Board::beginning_at(0);
         for _ in 0..20 {
-            board.tell(Telling { kind: "direct", data: "x".repeat(1 << 20), hop: None });
+            board.tell(Telling { kind: "direct", data: "x".repeat(1 << 20), hop: None, link: None });
         }
         assert_eq!(board.read(0, 99).events.len(), CAPACITY_BYTES >> 20);
     }

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::link_news::{LinkNews, What};
 use super::{Board, Hop};
 use crate::identity::NodeId;
 use crate::node::{Event, Events, WeakNode};
-use crate::overlay::{ReasonCounts, Target};
+use crate::overlay::{Direction, ReasonCounts, Target};
 
 /// Every kind of event there is.
 pub(super) const KINDS: [&str; 18] = [
@@ -45,6 +46,8 @@ pub(super) struct Telling {
     pub(super) data: String,
     /// Whose message came how, if it is of one.
     pub(super) hop: Option<(String, Hop)>,
+    /// What it says of a link.
+    pub(super) link: Option<LinkNews>,
 }
 
 /// Tells on `board` what happens at a node, until it has stopped.
@@ -84,7 +87,7 @@ fn telling(kind: &'static str, node: NodeId, at_us: u64, mut data: Value) -> Tel
         data.insert("node".into(), node.to_string().into());
         data.insert("at_us".into(), at_us.into());
     }
-    Telling { kind, data: data.to_string(), hop: None }
+    Telling { kind, data: data.to_string(), hop: None, link: None }
 }
 
 /// An event at the node `node`, at `at_us` by its clock.
@@ -155,7 +158,22 @@ fn tell(event: &Event, node: NodeId, at_us: u64) -> Telling {
         Event::Stopping => ("stopping", json!({})),
         Event::Missed(count) => ("missed", json!({ "count": count })),
     };
-    Telling { hop, ..telling(kind, node, at_us, data) }
+    Telling { hop, link: link_news(event, node), ..telling(kind, node, at_us, data) }
+}
+
+/// What an event at `node` says of a link.
+fn link_news(event: &Event, node: NodeId) -> Option<LinkNews> {
+    let (peer, what) = match event {
+        Event::LinkOpened { peer, direction, .. } => {
+            (*peer, What::Opened { by_itself: *direction == Direction::Outbound })
+        }
+        Event::LinkClosed { peer, direction, .. } => {
+            (*peer, What::Closed { by_itself: *direction == Direction::Outbound })
+        }
+        Event::Latency { peer, round_trip } => (*peer, What::RoundTrip(micros(*round_trip))),
+        _ => return None,
+    };
+    Some(LinkNews { node, peer, what })
 }
 
 pub(super) fn micros(span: Duration) -> u64 {

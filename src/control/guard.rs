@@ -17,17 +17,24 @@ use super::routes::App;
 /// Requests a second of those who have the token, and of those who have not.
 const OF_FRIENDS: u32 = 200;
 const OF_STRANGERS: u32 = 50;
+/// Requests a second for what the page is made of: some fifty files each time that it is opened.
+const OF_THE_PAGE: u32 = 300;
 
 /// How many requests were let through lately. Strangers cannot use up what belongs to those who have the token.
 #[derive(Debug)]
 pub(super) struct Rates {
     friends: Rate,
     strangers: Rate,
+    page: Rate,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Rates { friends: Rate::per_second(OF_FRIENDS), strangers: Rate::per_second(OF_STRANGERS) }
+        Rates {
+            friends: Rate::per_second(OF_FRIENDS),
+            strangers: Rate::per_second(OF_STRANGERS),
+            page: Rate::per_second(OF_THE_PAGE),
+        }
     }
 }
 
@@ -72,7 +79,11 @@ fn check(app: &App, request: &Request) -> Result<(), Refusal> {
     let is_page = !request.uri().path().starts_with("/v1");
     let presented = headers.get(header::AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     let is_friend = presented.is_some_and(|token| app.token.is(token));
-    let rate = if is_friend { (&app.rates.friends, OF_FRIENDS) } else { (&app.rates.strangers, OF_STRANGERS) };
+    let rate = match (is_friend, is_page) {
+        (true, _) => (&app.rates.friends, OF_FRIENDS),
+        (false, true) => (&app.rates.page, OF_THE_PAGE),
+        (false, false) => (&app.rates.strangers, OF_STRANGERS),
+    };
     if !rate.0.take(now) {
         return Err(too_many(rate.1));
     }

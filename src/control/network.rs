@@ -94,7 +94,9 @@ pub(super) async fn network(asked: Asked) -> Result<Json<Graph>, Refusal> {
     };
     // Hundreds of nodes take a moment.
     let graph = tokio::task::spawn_blocking(move || of(&own, &members, capacity, is_genesis));
-    graph.await.map(Json).map_err(|_| Refusal::stopped())
+    let mut graph = graph.await.map_err(|_| Refusal::stopped())?;
+    asked.board().fill(&mut graph.edges);
+    Ok(Json(graph))
 }
 
 /// The asked node.

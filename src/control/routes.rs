@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::access::Token;
 use super::guard::{Rates, guard};
 use super::refusal::Refusal;
-use super::{Board, acts, facts, messages, network, page, settings, streams};
+use super::{Board, acts, facts, messages, metrics, network, page, settings, streams};
 use crate::config::Config;
 use crate::node::{Node, WeakNode};
 
@@ -77,10 +77,10 @@ impl FromRequestParts<Arc<App>> for Asked {
 type Route = (&'static str, &'static str, MethodRouter<Arc<App>>);
 
 /// Every route, in the order of `docs/control.md`.
-fn routes() -> [Route; 19] {
+fn routes() -> [Route; 20] {
     [
         ("GET", "/", get(page::index)),
-        ("GET", "/assets/{name}", get(page::asset)),
+        ("GET", "/assets/{*path}", get(page::asset)),
         ("GET", "/v1/status", get(facts::status)),
         ("GET", "/v1/members", get(facts::members)),
         ("GET", "/v1/links", get(facts::links)),
@@ -88,6 +88,7 @@ fn routes() -> [Route; 19] {
         ("GET", "/v1/messages", get(messages::list)),
         ("GET", "/v1/messages/{id}", get(messages::one)),
         ("GET", "/v1/settings", get(settings::settings)),
+        ("GET", "/v1/metrics", get(metrics::metrics)),
         ("GET", "/v1/events", get(streams::events)),
         ("GET", "/v1/subscribe", get(streams::subscribe)),
         ("POST", "/v1/publish", post(acts::publish)),

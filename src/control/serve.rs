@@ -148,7 +148,7 @@ async fn attend(connection: Connection, router: Router, closing: CancellationTok
         router.clone().call(request.map(Body::new))
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(MAX_HEAD).half_close(true);
+    http.timer(TokioTimer::new()).header_read_timeout(HEAD_WITHIN).max_buf_size(MAX_HEAD);
     let mut answering = std::pin::pin!(http.serve_connection(TokioIo::new(connection), service));
     let mut stranger_until = std::pin::pin!(tokio::time::sleep(STRANGER_FOR));
     let (mut is_watched, mut is_closing) = (true, false);

@@ -6,14 +6,16 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::events::{KINDS, Telling};
+use super::link_news::{LinkNews, What};
 use super::{Access, Board, Client, Event, Hop};
 use crate::identity::NodeId;
+use crate::overlay::Direction;
 
 /// It is tried again after this time, and then more and more rarely.
 const AGAIN: Duration = Duration::from_millis(100);
 const AT_MOST: Duration = Duration::from_secs(2);
 
-/// What is read of an event: who saw it when, and of a message which and from whom.
+/// What is read of an event: who saw it when, of a message which and from whom, and of a link with whom.
 #[derive(Deserialize)]
 struct Seen {
     node: NodeId,
@@ -22,6 +24,12 @@ struct Seen {
     id: String,
     #[serde(default)]
     from: Option<NodeId>,
+    #[serde(default)]
+    peer: Option<NodeId>,
+    #[serde(default)]
+    direction: String,
+    #[serde(default)]
+    round_trip_us: u64,
 }
 
 /// Tells on `board` what the node with the configuration `config` tells, whenever it runs.
@@ -58,7 +66,15 @@ fn retell(node: NodeId, event: Event) -> Option<Telling> {
     let kind = KINDS.into_iter().find(|kind| *kind == event.event)?;
     let seen: Seen = serde_json::from_str(&event.data).ok().filter(|seen: &Seen| seen.node == node)?;
     let hop = (kind == "message").then_some((seen.id, Hop { node, from: seen.from, at_us: seen.at_us }));
-    Some(Telling { kind, data: event.data, hop })
+    let by_itself = seen.direction == Direction::Outbound.label();
+    let what = match kind {
+        "link_opened" => Some(What::Opened { by_itself }),
+        "link_closed" => Some(What::Closed { by_itself }),
+        "latency" => Some(What::RoundTrip(seen.round_trip_us)),
+        _ => None,
+    };
+    let link = what.zip(seen.peer).map(|(what, peer)| LinkNews { node, peer, what });
+    Some(Telling { kind, data: event.data, hop, link })
 }
 
 #[cfg(test)]
@@ -81,5 +97,18 @@ mod tests {
         assert!(retell(node, event("anything", 1)).is_none());
         assert!(retell(node, Event { data: "no json".into(), ..event("message", 1) }).is_none());
         assert!(retell(node, event("link_opened", 1)).unwrap().hop.is_none());
+    }
+
+    #[test]
+    fn what_a_node_tells_of_its_links_is_noted() {
+        let (node, peer) = (NodeId::from_bytes([1; 32]), NodeId::from_bytes([2; 32]));
+        let link = |kind: &str, more: &str| {
+            let data = format!(r#"{{"node":"{node}","at_us":7,"peer":"{peer}",{more}}}"#);
+            retell(node, Event { data, ..event(kind, 1) }).unwrap().link.unwrap().what
+        };
+        assert_eq!(link("link_opened", r#""direction":"out""#), What::Opened { by_itself: true });
+        assert_eq!(link("link_opened", r#""direction":"in""#), What::Opened { by_itself: false });
+        assert_eq!(link("link_closed", r#""direction":"out","reason":"idle""#), What::Closed { by_itself: true });
+        assert_eq!(link("latency", r#""round_trip_us":70"#), What::RoundTrip(70));
     }
 }

@@ -243,7 +243,10 @@ impl State {
             return Ok(());
         }
         let written = self.write(now, |record| record.last_time = record.last_time.min(last_time.as_micros()));
-        *folder = None;
+        if let Some(folder) = folder.take() {
+            // Said, not left to the closing of the file: a program that is just being started by this one has it open too.
+            let _ = folder.unlock();
+        }
         written
     }
 

@@ -11,7 +11,7 @@ use crate::envelope::{Envelope, EnvelopeId, Timestamp, Title, TitleError, Verifi
 use crate::identity::{NetworkHash, NetworkName, NodeAddress, NodeId};
 use crate::link::Traffic;
 use crate::log::{Cursor, CursorError, LogError, Page, Usage};
-use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts};
+use crate::overlay::{Holder, LinkInfo, Member, MemberState, Reason, ReasonCounts, RepairCounts};
 
 use super::apps::Attached;
 use super::dialer::Failed;
@@ -102,6 +102,10 @@ pub struct Status {
     pub traffic: Traffic,
     /// What was dropped, refused and closed, and why.
     pub reasons: ReasonCounts,
+    /// What repair did.
+    pub repair: RepairCounts,
+    /// Ids this node remembers, so that nothing comes twice.
+    pub index: usize,
 }
 
 /// Why a node could not connect as asked.
@@ -307,8 +311,9 @@ impl Node {
     /// The node in numbers.
     pub fn status(&self) -> Status {
         let shared = self.shared();
-        let (members, links, reasons) =
-            shared.with_core(|core| (core.member_count(), core.links().len(), core.counts().clone()));
+        let (members, links, reasons, repair, index) = shared.with_core(|core| {
+            (core.member_count(), core.link_count(), core.counts().clone(), core.repair_counts(), core.index_len())
+        });
         Status {
             id: self.id(),
             listen: self.listen_address(),
@@ -320,6 +325,8 @@ impl Node {
             verifications: shared.scheme.verifications(),
             traffic: shared.traffic(),
             reasons,
+            repair,
+            index,
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tracing::Instrument;
 
 use crate::envelope::{Envelope, EnvelopeError};
 use crate::identity::NodeId;
@@ -151,10 +152,13 @@ pub(super) async fn run(shared: Arc<Shared>, established: Established) {
     reader.count_with(registered.handle.meter.clone());
     writer.count_with(registered.handle.meter.clone());
     let outbox = registered.handle.outbox.clone();
-    let writing = shared.tasks.spawn(write(shared.clone(), registered.id, registered.handle.clone(), writer));
+    // Everything that is traced of this link names it.
+    let span = tracing::info_span!("link", id = registered.id.0, peer = %format_args!("{:#}", registered.handle.peer));
+    let write = write(shared.clone(), registered.id, registered.handle.clone(), writer);
+    let writing = shared.tasks.spawn(write.instrument(span.clone()));
     let reason = tokio::select! {
         () = shared.cancel.cancelled() => Reason::Stopping,
-        reason = read(&shared, &registered, reader) => reason,
+        reason = read(&shared, &registered, reader).instrument(span) => reason,
     };
     // What is queued still goes out, if there is anybody to take it.
     outbox.close(None);

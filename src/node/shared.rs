@@ -357,6 +357,9 @@ impl Shared {
     /// The same, and says whether it is kept.
     pub(super) fn keep(&self, claimed: &Claimed) -> bool {
         let envelope = claimed.envelope();
+        let _span =
+            tracing::trace_span!("message", id = %envelope.id(), sender = %format_args!("{:#}", envelope.sender()))
+                .entered();
         if self.events.has_listeners()
             && !is_protocol(envelope.title())
             && let Some(link) = claimed.brought_by().and_then(|link| self.link(link))
@@ -364,7 +367,10 @@ impl Shared {
             self.brought.note(envelope.id(), link.peer);
         }
         match self.append(envelope, self.now()) {
-            Ok(()) => true,
+            Ok(()) => {
+                tracing::trace!(title = envelope.title().len(), bytes = envelope.size(), "kept, to be relayed");
+                true
+            }
             Err(LogError::Closed) => false,
             Err(error) => {
                 tracing::warn!(envelope = %envelope.id(), %error, "a broadcast could not be kept");

@@ -9,10 +9,13 @@ mod broadcasting;
 mod chaos;
 mod cli;
 mod config;
+#[cfg(all(unix, feature = "cli"))]
+mod control;
 mod damage;
 mod devnet;
 #[cfg(feature = "disk")]
 mod disk_log;
+mod doctor;
 mod errors;
 #[cfg(unix)]
 mod file_drop;

@@ -130,6 +130,46 @@ fn a_node_without_file_descriptors_goes_on_and_lets_others_in_when_there_are_som
 }
 
 #[test]
+fn a_node_whose_log_nobody_reads_any_more_goes_on_and_stops_when_it_is_asked() {
+    let network = Network::new(2);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sealnet"));
+    let (reader, writer) = std::io::pipe().unwrap();
+    command.args(["--log", "debug"]).stderr(writer);
+    drop(reader);
+    let mut unheard = network.start_by(command, 0, &[]);
+    let mut other = network.start(1, &[0]);
+    knows(&mut unheard, 2);
+    other.types("hello");
+    unheard.has_printed("hello");
+    assert!(other.stops().success());
+    unheard.has_printed("is gone");
+    assert!(unheard.stops().success());
+}
+
+#[test]
+fn a_log_for_programs_is_one_object_a_line_and_names_the_link_that_something_happened_on() {
+    let network = Network::new(2);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sealnet"));
+    let log = network.path().join("log.jsonl");
+    command.args(["--log", "sealnet=trace", "--log-json"]).stderr(std::fs::File::create(&log).unwrap());
+    let mut logged = network.start_by(command, 0, &[]);
+    let mut other = network.start(1, &[0]);
+    knows(&mut logged, 2);
+    other.types("hello");
+    logged.has_printed("hello");
+    assert!(other.stops().success() && logged.stops().success());
+    let text = std::fs::read_to_string(log).unwrap();
+    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(lines.iter().all(|line| line["level"].is_string() && line["timestamp"].is_string()), "{text}");
+    let spans = |line: &serde_json::Value, name: &str| {
+        line["spans"].as_array().is_some_and(|spans| spans.iter().any(|span| span["name"] == name))
+    };
+    let kept = lines.iter().find(|line| line["message"] == "kept, to be relayed");
+    assert!(kept.is_some_and(|line| spans(line, "link") && spans(line, "message")), "{text}");
+    assert!(!text.contains("hello"), "what is said stands in no log");
+}
+
+#[test]
 fn a_program_that_publishes_through_run_learns_what_became_of_each_line_and_can_read_the_log_from_its_start() {
     let folder = tempfile::tempdir().unwrap();
     Identity::generate().unwrap().save(&folder.path().join("node.pem"), Overwrite::Refuse).unwrap();

@@ -82,6 +82,12 @@ impl Running {
         self.lines.iter().collect()
     }
 
+    /// Waits until it ends by itself.
+    pub(crate) fn ends(mut self) -> ExitStatus {
+        let _rest: Vec<String> = self.lines.iter().collect();
+        self.child.wait().unwrap()
+    }
+
     /// Asks it to stop by its own command, and waits until it has.
     pub(crate) fn stops(self) -> ExitStatus {
         self.stops_and_prints().0

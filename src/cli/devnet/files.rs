@@ -42,15 +42,16 @@ pub(super) enum Interfaces {
     All,
 }
 
-/// Makes keys (kept from an earlier run) and configurations (new, with ports that are free now) for `nodes` nodes under
-/// `folder`. The first is the genesis node. Returns the configuration files in order.
+/// Makes keys (kept from an earlier run) and configurations (new) for `nodes` nodes under `folder`. The first is the genesis
+/// node: it has a port that is free now, and which the others know; they take any when they start. Returns the configuration
+/// files in order.
 pub(super) fn make(folder: &Path, nodes: usize, interfaces: Interfaces) -> Result<Vec<PathBuf>, FilesError> {
     let (keys, configs) = (folder.join("keys"), folder.join("config"));
     fs::create_dir_all(&configs).map_err(|error| FilesError::Io { path: configs.clone(), error })?;
-    let ports = free_ports(nodes).map_err(FilesError::Port)?;
+    let genesis = free_port().map_err(FilesError::Port)?;
     let network: NetworkName = "devnet".parse()?;
     let mut files = Vec::with_capacity(nodes);
-    for (place, listen) in ports.iter().enumerate() {
+    for place in 0..nodes {
         let name = name(place);
         let key = keys.join(format!("{name}.pem"));
         if key.try_exists().unwrap_or(false) {
@@ -67,7 +68,7 @@ pub(super) fn make(folder: &Path, nodes: usize, interfaces: Interfaces) -> Resul
             (_, Interfaces::First) => None,
             (_, Interfaces::All) => Some(Vec::new()),
         };
-        let text = config(&name, &network, *listen, (place > 0).then_some(ports[0]), watch);
+        let text = config(&name, &network, genesis, place == 0, watch);
         fs::write(&file, text).map_err(|error| FilesError::Io { path: file.clone(), error })?;
         files.push(file);
     }
@@ -82,26 +83,26 @@ pub(super) fn name(place: usize) -> String {
 fn config(
     name: &str,
     network: &NetworkName,
-    listen: SocketAddr,
-    genesis: Option<SocketAddr>,
+    genesis: SocketAddr,
+    is_genesis: bool,
     watch: Option<Vec<PathBuf>>,
 ) -> String {
     let id_file = PathBuf::from("../keys/genesis.id");
-    let genesis = genesis.map(|address| DraftGenesis::IdFile { address: address.to_string(), id_file });
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let begin = (!is_genesis).then(|| DraftGenesis::IdFile { address: genesis.to_string(), id_file });
     let draft = Draft {
         network: network.clone(),
         identity: format!("../keys/{name}.pem").into(),
         network_key: None,
-        listen: Some(listen),
+        listen: Some(if is_genesis { genesis } else { any }),
         preset: Preset::Local,
-        genesis: genesis.into_iter().collect(),
-        control: watch.map(|watch| DraftControl { listen: SocketAddr::from(([127, 0, 0, 1], 0)), watch }),
+        genesis: begin.into_iter().collect(),
+        control: watch.map(|watch| DraftControl { listen: any, watch }),
     };
-    format!("# Made by `sealnet devnet`, and made anew with free ports at each start.\n{draft}")
+    format!("# Made by `sealnet devnet`, and made anew at each start.\n{draft}")
 }
 
-/// Ports nobody listens on now, all different.
-fn free_ports(count: usize) -> io::Result<Vec<SocketAddr>> {
-    let held: Vec<TcpListener> = (0..count).map(|_| TcpListener::bind(("127.0.0.1", 0))).collect::<io::Result<_>>()?;
-    held.iter().map(TcpListener::local_addr).collect()
+/// A port nobody listens on now.
+fn free_port() -> io::Result<SocketAddr> {
+    TcpListener::bind(("127.0.0.1", 0))?.local_addr()
 }

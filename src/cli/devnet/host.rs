@@ -16,6 +16,9 @@ pub(super) trait Host: Sized {
     /// Has the node publish `content`.
     fn publish(&mut self, place: usize, content: String) -> impl Future<Output = Result<(), Failure>>;
 
+    /// Whether the node has ended: it was killed, or asked to stop.
+    fn has_ended(&self, place: usize) -> bool;
+
     /// How many links each node has.
     fn links(&self) -> Vec<usize>;
 

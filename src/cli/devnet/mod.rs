@@ -135,13 +135,29 @@ impl Devnet {
         for _ in 0..messages {
             let may_go_on = tokio::select! {
                 () = &mut stop => { is_interrupted = true; false }
-                has_room = traffic.room() => has_room,
+                // Without an end, somebody may have stopped a node for a while: it goes on slowly.
+                has_room = traffic.room() => has_room || self.messages.is_none(),
             };
             if !may_go_on {
                 break;
             }
-            let (publisher, number, content) = traffic.next();
-            nodes.publish(publisher, content).await?;
+            // In a bounded run it is an error that a node has ended; here somebody tries what happens then.
+            if self.messages.is_none() {
+                (0..usize::from(self.nodes)).filter(|place| nodes.has_ended(*place)).for_each(|place| {
+                    note_end(place, traffic, progress);
+                });
+            }
+            let Some((publisher, number, content)) = traffic.next() else {
+                progress.step("all nodes have ended");
+                break;
+            };
+            match nodes.publish(publisher, content).await {
+                Err(_) if self.messages.is_none() => {
+                    note_end(publisher, traffic, progress);
+                    continue;
+                }
+                published => published?,
+            }
             if self.messages.is_some() {
                 progress.delivered(traffic.deliveries());
                 continue;
@@ -187,6 +203,13 @@ impl Devnet {
             }
             nodes.change().await?;
         }
+    }
+}
+
+/// Counts without a node from now on, and says so.
+fn note_end(place: usize, traffic: &Traffic, progress: &Progress) {
+    if traffic.ended(place) {
+        progress.step(&format!("{} has ended; the others go on", files::name(place)));
     }
 }
 

@@ -225,6 +225,10 @@ impl Host for Processes {
         })
     }
 
+    fn has_ended(&self, place: usize) -> bool {
+        self.nodes[place].known().has_ended
+    }
+
     fn links(&self) -> Vec<usize> {
         self.nodes.iter().map(|node| node.known().links.len()).collect()
     }

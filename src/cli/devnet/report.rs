@@ -106,7 +106,7 @@ impl Report {
     /// `links` are those of each node while everybody was there; `refused` is the number of envelopes that somebody
     /// refused for grammar or signature.
     pub(super) fn new(links: &[usize], refused: u64, join: Duration, counted: &Counted) -> Self {
-        let expected = counted.published * (links.len() as u64).saturating_sub(1);
+        let expected = counted.expected;
         Report {
             nodes: links.len(),
             published: counted.published,

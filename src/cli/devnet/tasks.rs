@@ -80,6 +80,10 @@ impl Host for Tasks {
         Ok(())
     }
 
+    fn has_ended(&self, place: usize) -> bool {
+        self.nodes[place].is_stopping()
+    }
+
     fn links(&self) -> Vec<usize> {
         self.nodes.iter().map(|node| node.links().len()).collect()
     }

@@ -44,6 +44,8 @@ fn read(text: &str, size: usize) -> Option<(usize, u64)> {
 pub(super) struct Counted {
     pub(super) published: u64,
     pub(super) delivered: u64,
+    /// Deliveries that were due: to every other node that had not ended.
+    pub(super) expected: u64,
     pub(super) duplicates: u64,
     /// Messages under the title whose content nobody here published.
     pub(super) foreign: u64,
@@ -69,11 +71,21 @@ pub(super) struct Traffic {
 
 #[derive(Debug, Default)]
 struct Board {
-    /// When each message was published, by number; and how many other nodes have it.
-    messages: Vec<(Instant, usize)>,
+    /// By number.
+    messages: Vec<Message>,
+    /// Nodes that have ended.
+    ended: BTreeSet<usize>,
     complete: u64,
     seen: BTreeSet<(usize, u64)>,
     counted: Counted,
+}
+
+#[derive(Debug)]
+struct Message {
+    published: Instant,
+    publisher: usize,
+    /// How many nodes are still to get it.
+    due: usize,
 }
 
 impl Traffic {
@@ -104,28 +116,57 @@ impl Traffic {
             return;
         }
         board.counted.delivered += 1;
-        let mut done = false;
-        if let Some((published, have)) = board.messages.get_mut(number as usize) {
-            *have += 1;
-            done = *have == self.nodes - 1;
-            let latency = now.duration_since(*published);
+        if let Some(message) = board.messages.get_mut(number as usize) {
+            let latency = now.duration_since(message.published);
+            let was_due = message.due > 0;
+            message.due = message.due.saturating_sub(1);
+            let is_done = was_due && message.due == 0;
+            board.complete += u64::from(is_done);
+            // What was not due any more has come nevertheless.
+            board.counted.expected += u64::from(!was_due);
             board.counted.latencies.push(latency);
         }
-        board.complete += u64::from(done);
         drop(board);
         self.delivered.notify_waiters();
     }
 
-    /// Notes that the next message goes out now: the node whose turn it is, the message's number, and its content.
-    pub(super) fn next(&self) -> (usize, u64, String) {
+    /// Notes that the next message goes out now: the node whose turn it is, the message's number, and its content. `None` if
+    /// all nodes have ended.
+    pub(super) fn next(&self) -> Option<(usize, u64, String)> {
         let mut board = self.board();
         let number = board.messages.len() as u64;
-        let publisher = number as usize % self.nodes;
+        let running = self.nodes - board.ended.len();
+        let turn = (number as usize).checked_rem(running)?;
+        let publisher = (0..self.nodes).filter(|place| !board.ended.contains(place)).nth(turn)?;
         let content = content(publisher, number, self.size);
-        board.messages.push((Instant::now(), 0));
+        let due = running - 1;
+        board.messages.push(Message { published: Instant::now(), publisher, due });
         board.counted.published += 1;
-        board.complete += u64::from(self.nodes == 1);
-        (publisher, number, content)
+        board.counted.expected += due as u64;
+        board.complete += u64::from(due == 0);
+        Some((publisher, number, content))
+    }
+
+    /// A node has ended: nothing is due to it any more, nor to anybody what it had not got away. Says whether that is news.
+    pub(super) fn ended(&self, place: usize) -> bool {
+        let mut guard = self.board();
+        let board = &mut *guard;
+        if !board.ended.insert(place) {
+            return false;
+        }
+        for (number, message) in board.messages.iter_mut().enumerate().filter(|(_, message)| message.due > 0) {
+            let excused = if message.publisher == place {
+                message.due
+            } else {
+                usize::from(!board.seen.contains(&(place, number as u64)))
+            };
+            message.due -= excused;
+            board.counted.expected -= excused as u64;
+            board.complete += u64::from(message.due == 0);
+        }
+        drop(guard);
+        self.delivered.notify_waiters();
+        true
     }
 
     /// Waits until there is room for another message on its way. Says whether that happened; not if nothing moves.
@@ -168,15 +209,16 @@ mod tests {
     use super::*;
 
     fn traffic(nodes: usize, published: usize) -> Traffic {
-        let board = Board { messages: vec![(Instant::now(), 0); published], ..Board::default() };
-        Traffic { nodes, size: 40, board: Mutex::new(board), delivered: Notify::new() }
+        let traffic = Traffic::new(nodes, 40);
+        (0..published).for_each(|_| drop(traffic.next()));
+        traffic
     }
 
     #[test]
     fn nodes_publish_in_turn() {
         let traffic = Traffic::new(2, 0);
         for number in 0..4 {
-            let (publisher, said, content) = traffic.next();
+            let (publisher, said, content) = traffic.next().unwrap();
             assert_eq!((publisher, said, read(&content, 0)), (number % 2, number as u64, Some((publisher, said))));
         }
         assert_eq!(traffic.counted().published, 4);
@@ -204,5 +246,28 @@ mod tests {
         let counted = traffic.counted();
         assert_eq!((counted.delivered, counted.duplicates, counted.foreign), (3, 1, 2));
         assert_eq!((traffic.board().complete, counted.latencies.len()), (1, 3));
+    }
+
+    #[test]
+    fn what_a_node_that_ended_would_have_got_or_said_is_not_waited_for() {
+        let traffic = traffic(3, 3);
+        let complete_and_due = || {
+            let board = traffic.board();
+            (board.complete, board.counted.expected)
+        };
+        traffic.received(1, &content(0, 0, 40));
+        traffic.received(2, &content(1, 1, 40));
+        assert!(traffic.ended(2) && !traffic.ended(2));
+        // Message 0 is with node 1, message 1 is still due to node 0, and message 2 was the ended node's own.
+        assert_eq!(complete_and_due(), (2, 3));
+        traffic.received(0, &content(1, 1, 40));
+        assert_eq!((complete_and_due(), traffic.deliveries()), ((3, 3), 3));
+        traffic.received(0, &content(2, 2, 40));
+        assert_eq!(complete_and_due(), (3, 4), "it had got away after all");
+        let publishers: Vec<_> = (0..4).map(|_| traffic.next().unwrap().0).collect();
+        assert_eq!(publishers, [1, 0, 1, 0], "the others go on in turn");
+        assert!(traffic.ended(0) && traffic.ended(1));
+        assert_eq!(traffic.next(), None);
+        assert_eq!(traffic.board().complete, 7);
     }
 }

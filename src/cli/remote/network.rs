@@ -78,8 +78,15 @@ impl Figures {
         }
         facts.add("links", self.links);
         let Degrees { min, median, max } = self.degrees;
-        facts.add("a member", format_args!("has {min} to {max} links, half of them at most {median}"));
+        facts.add(
+            "a member",
+            match (min, max) {
+                _ if min == max => format!("has {min} links"),
+                _ => format!("has {min} to {max} links, half of them at most {median}"),
+            },
+        );
         match self.diameter {
+            Some(1) => facts.add("diameter", "1 step from one end to the other"),
             Some(steps) => facts.add("diameter", format_args!("{steps} steps from one end to the other")),
             None => facts.add("diameter", "not measured in so large a network"),
         }

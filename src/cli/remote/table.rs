@@ -61,8 +61,8 @@ mod tests {
         let plain =
             |most| table.lines(most).iter().map(|line| anstream::adapter::strip_str(line).to_string()).collect();
         let lines: Vec<String> = plain(40);
-        assert_eq!(lines[1], "abababab…  present     127.0.0.1:7400");
-        assert_eq!(lines[2], "cdcdcdcd…  gone\\u{1b}");
+        assert_eq!(lines[1], "abababababa…  present     127.0.0.1:7400");
+        assert_eq!(lines[2], "cdcdcdcdcdc…  gone\\u{1b}");
         assert!(lines.iter().all(|line| line.chars().count() <= 40), "{lines:?}");
         let lines: Vec<String> = plain(usize::MAX);
         assert!(lines[1].starts_with(&"ab".repeat(32)), "{lines:?}");
