@@ -103,7 +103,7 @@ fn check(lives: &mut Lives, state: &State) -> usize {
         assert!(who.expected.is_none_or(|expected| expected == peer), "end {end} was answered by another node");
 
         let others: Vec<LifeId> = state.iter().copied().filter(|other| other != own).collect();
-        let same = |life: &Life| &life.transcript == &lives.life(*own).transcript;
+        let same = |life: &Life| life.transcript == lives.life(*own).transcript;
         let twins = others.iter().filter(|other| lives.ends[lives.life(**other).end].role == role);
         assert_eq!(twins.filter(|other| same(lives.life(**other))).count(), 0, "one transcript, two of one role");
 
