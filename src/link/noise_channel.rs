@@ -102,13 +102,15 @@ impl NoiseChannel {
         Ok(peer)
     }
 
+    /// `begun`: what [`begin`](Self::begin) gave. The exhaustive model of the handshake begins with ephemeral keys it knows.
     async fn initiate(
         &self,
+        begun: Result<Builder, NoiseError>,
         mut halves: Halves,
         expected: Option<NodeId>,
         admit: &Admit<'_>,
     ) -> Result<Secured, LinkError> {
-        let mut handshake = self.begin()?.initiator()?;
+        let mut handshake = begun?.initiator()?;
         let mut out = self.preamble().as_bytes().to_vec();
         write_message(&mut handshake, &[], &mut out)?;
         halves.write.write_all(&out).await?;
@@ -123,8 +125,14 @@ impl NoiseChannel {
         secured(handshake, halves, peer).map(|secured| secured.with_unsent(out))
     }
 
-    async fn respond(&self, mut halves: Halves, admit: &Admit<'_>) -> Result<Secured, LinkError> {
-        let first = timeout(times::FIRST_MESSAGE, self.first_message(&mut halves.read)).await;
+    /// `begin`: [`begin`](Self::begin), or what gives the model's ephemeral keys.
+    async fn respond(
+        &self,
+        begin: impl FnOnce() -> Result<Builder, NoiseError> + Send,
+        mut halves: Halves,
+        admit: &Admit<'_>,
+    ) -> Result<Secured, LinkError> {
+        let first = timeout(times::FIRST_MESSAGE, self.first_message(begin, &mut halves.read)).await;
         let mut handshake = first.map_err(|_| LinkError::HandshakeTimeout)??;
 
         let mut out = Vec::with_capacity(2 + MESSAGE_2);
@@ -138,14 +146,18 @@ impl NoiseChannel {
     }
 
     /// Reads preamble and message 1.
-    async fn first_message(&self, read: &mut (impl AsyncRead + Unpin)) -> Result<HandshakeState, LinkError> {
+    async fn first_message(
+        &self,
+        begin: impl FnOnce() -> Result<Builder, NoiseError>,
+        read: &mut (impl AsyncRead + Unpin),
+    ) -> Result<HandshakeState, LinkError> {
         let mut preamble = [0; Preamble::LEN];
         read.read_exact(&mut preamble).await?;
         // Before anything is computed.
         self.preamble().check(&preamble).map_err(LinkError::WrongPreamble)?;
         let buffer = read_message::<48>(read, 1, self.message_1()).await?;
         let message = buffer.get(..self.message_1()).unwrap_or_default();
-        let mut handshake = self.begin()?.responder()?;
+        let mut handshake = begin()?.responder()?;
         handshake.read_message(message, &mut Vec::new())?;
         if self.psk.is_some() {
             let ephemeral = handshake.remote_ephemeral()?.ok_or(NoiseError::TooShort(0))?;
@@ -197,11 +209,11 @@ impl Channel for NoiseChannel {
     }
 
     fn connect<'a>(&'a self, halves: Halves, expected: Option<NodeId>, admit: &'a Admit<'a>) -> Opening<'a> {
-        Box::pin(self.initiate(halves, expected, admit))
+        Box::pin(self.initiate(self.begin(), halves, expected, admit))
     }
 
     fn accept<'a>(&'a self, halves: Halves, admit: &'a Admit<'a>) -> Opening<'a> {
-        Box::pin(self.respond(halves, admit))
+        Box::pin(self.respond(|| self.begin(), halves, admit))
     }
 }
 
@@ -214,6 +226,9 @@ impl fmt::Debug for NoiseChannel {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod model;
 
 #[cfg(test)]
 mod tests {

@@ -15,6 +15,7 @@ mod closed_sim;
 mod config;
 #[cfg(all(unix, feature = "cli"))]
 mod control;
+mod damage;
 mod devnet;
 #[cfg(feature = "disk")]
 mod disk_log;
