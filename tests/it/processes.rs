@@ -68,8 +68,9 @@ fn knows(node: &mut Running, count: usize) {
         loop {
             let line = node.prints("");
             present += usize::from(line.contains("  present  "));
-            // The last line of the list: "5 members".
-            if line.split_once(' ').is_some_and(|(number, rest)| rest == "members" && number.parse::<u32>().is_ok()) {
+            // The last line of the list: "5 members", or "1 member".
+            let is_sum = |rest: &str| matches!(rest, "member" | "members");
+            if line.split_once(' ').is_some_and(|(number, rest)| is_sum(rest) && number.parse::<u32>().is_ok()) {
                 break;
             }
         }
