@@ -3,6 +3,7 @@
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use sealnet::identity::{Identity, Overwrite};
@@ -16,11 +17,23 @@ struct Network {
     ports: Vec<u16>,
 }
 
+/// A port that is free, and that nobody gets who asks the system for any: it lies below those that are given so (32768 and up),
+/// and no other test of this program takes it between now and the start of the node that is to have it.
+fn free_port() -> TcpListener {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let place = std::process::id().wrapping_mul(37).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % 12_000;
+        if let Ok(held) = TcpListener::bind(("127.0.0.1", 20_000 + place as u16)) {
+            return held;
+        }
+    }
+}
+
 impl Network {
     fn new(nodes: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("config")).unwrap();
-        let held: Vec<_> = (0..nodes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let held: Vec<_> = (0..nodes).map(|_| free_port()).collect();
         let ports = held.iter().map(|listener| listener.local_addr().unwrap().port()).collect();
         for n in 0..nodes {
             let key = folder.path().join(format!("keys/{n}.pem"));
