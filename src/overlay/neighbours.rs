@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rand::rngs::ChaCha8Rng;
 use rand::seq::IteratorRandom;
 
 use crate::access::{Admission, Admittance, Rights};
 use crate::identity::NodeId;
 use crate::wire::{GoodbyeCode, WhichPeers};
 
-use super::addresses::{Trust, Wanted};
+use super::addresses::{Addresses, Trust, Wanted};
 use super::admission::second;
 use super::core::Timer;
 use super::members::Members;
@@ -160,11 +161,16 @@ impl Core {
         self.choose_newer(now, Instant::default())
     }
 
-    /// The same among those of whom this node first heard at `since` or later.
-    pub(super) fn choose_newer(&mut self, now: Now, since: Instant) -> Option<Target> {
+    /// Asks the addresses something about those members that may be dialled.
+    fn among_members<T>(
+        &mut self,
+        now: Now,
+        since: Instant,
+        ask: impl FnOnce(&mut Addresses, &mut ChaCha8Rng, &Candidates<'_>) -> T,
+    ) -> T {
         let (busy, dialled, is_alone) = (self.busy(), self.dialled_ranges(), self.is_alone());
         let (is_out_there, second, now) = (self.is_out_there(), second(now.wall), now.instant);
-        let Core { own, settings, members, standing, admission, .. } = self;
+        let Core { own, settings, members, standing, admission, addresses, rng, .. } = self;
         let wanted = Candidates {
             own,
             busy,
@@ -179,7 +185,14 @@ impl Core {
             since,
             now,
         };
-        let chosen = self.addresses.choose(now, settings, &mut self.rng, &wanted);
+        ask(addresses, rng, &wanted)
+    }
+
+    /// The same among those of whom this node first heard at `since` or later.
+    pub(super) fn choose_newer(&mut self, now: Now, since: Instant) -> Option<Target> {
+        let chosen = self.among_members(now, since, |addresses, rng, wanted| {
+            addresses.choose(now.instant, wanted.settings, rng, wanted)
+        });
         chosen.map(|(id, address)| Target::Member { id, address })
     }
 
@@ -250,25 +263,10 @@ impl Core {
             self.genesis.iter().map(|genesis| genesis.not_before).min().map(&mut at_latest);
         }
         if (self.join.may_spread() || self.seeks_in_vain()) && self.lacks_links() && self.own_dials() < DIALS_AT_ONCE {
-            let (busy, dialled, is_alone) = (self.busy(), self.dialled_ranges(), self.is_alone());
-            let (is_out_there, since) = (self.is_out_there(), Instant::default());
-            let (second, now) = (second(now.wall), now.instant);
-            let Core { own, settings, members, standing, admission, .. } = self;
-            let wanted = Candidates {
-                own,
-                busy,
-                dialled,
-                is_alone,
-                settings,
-                members,
-                standing,
-                admission,
-                second,
-                is_out_there,
-                since,
-                now,
-            };
-            self.addresses.next_try(now, settings, &wanted).map(&mut at_latest);
+            let next_try = self.among_members(now, Instant::default(), |addresses, _, wanted| {
+                addresses.next_try(now.instant, wanted.settings, wanted)
+            });
+            next_try.map(&mut at_latest);
         }
         if let Some(next) = next {
             // Never at once: whatever is due now was tried just before.

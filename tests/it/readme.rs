@@ -66,3 +66,32 @@ fn the_lines_for_genesis_and_peer_make_a_network() {
         }
     }
 }
+
+/// Everything in the library's source, its broken texts put together again.
+fn source(folder: &Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all += &source(&path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut parts = text.split("\\\n");
+            all += parts.next().unwrap_or_default();
+            parts.for_each(|part| all += part.trim_start());
+        }
+    }
+    all
+}
+
+#[test]
+fn the_operator_is_told_of_errors_in_the_programs_own_words() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let page = std::fs::read_to_string(root.join("docs/operations.md")).unwrap();
+    let table = page.split_once("| the node says |").unwrap().1.split_once("\n\n").unwrap().0;
+    let said: Vec<&str> = table.lines().skip(2).filter_map(|row| row.split('`').nth(1)).collect();
+    assert!(said.len() > 10, "{said:?}");
+    let source = source(&root.join("src"));
+    let strange: Vec<_> = said.into_iter().filter(|words| !source.contains(words)).collect();
+    assert!(strange.is_empty(), "the program says nothing like {strange:?}");
+}
