@@ -24,7 +24,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use case::{Case, Wanted};
-use failure::{Failure, Outcome};
+use failure::Outcome;
 use job::{Job, Round};
 use process::Isolation;
 use report::Report;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use futures_lite::StreamExt;
+use libp2p::futures::StreamExt;
 use iroh::address_lookup::memory::MemoryLookup;
 use iroh::endpoint::presets;
 use iroh::protocol::Router;
@@ -174,7 +174,7 @@ struct Reader {
 impl Reader {
     async fn read(self, mut receiver: GossipReceiver) {
         while let Some(event) = receiver.next().await {
-            let mut neighbours = || self.neighbours.lock().unwrap_or_else(PoisonError::into_inner);
+            let neighbours = || self.neighbours.lock().unwrap_or_else(PoisonError::into_inner);
             match event {
                 Ok(Event::NeighborUp(id)) => drop(neighbours().insert(id)),
                 Ok(Event::NeighborDown(id)) => drop(neighbours().remove(&id)),
