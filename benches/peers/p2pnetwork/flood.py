@@ -87,7 +87,6 @@ class Tally:
                 return
 
     def count(self, counts):
-        time.sleep(LINGER)
         with self.lock:
             expected = len(self.published) * (self.nodes - 1)
             counts["expected"] += expected
@@ -203,7 +202,6 @@ def main():
             nodes[number % senders].say(number, warm_up.publish(number))
             time.sleep(WARM_UP_PACE)
         warm_up.complete()
-        warm_up.count(counts)
 
         begin, worked, wire = time.monotonic_ns(), processor_time(), loopback()
         publishers = []
@@ -216,6 +214,8 @@ def main():
             publisher.join()
         tally.complete()
         worked, wire = processor_time() - worked, loopback() - wire
+        time.sleep(LINGER)
+        warm_up.count(counts)
         tally.count(counts)
         took, delivered = max(tally.last - begin, 1) / 1e9, max(len(tally.latencies), 1)
         values["messages_per_s"] = tally.everywhere / took

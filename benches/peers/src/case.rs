@@ -110,11 +110,9 @@ impl Case {
         match (self, quick) {
             (Case::LinkBulk | Case::LinkSmall | Case::LinkHandshake, _) => &[2],
             (_, true) => &[8],
-            (Case::Latency, false) => &[8, 32],
             (Case::FloodClosed, false) => &[8, 16, 32],
-            (Case::Senders, false) => &[8, 16],
-            (Case::FloodOpen | Case::Medium, false) => &[16],
-            (Case::Join, false) => &[32],
+            (Case::FloodOpen | Case::Senders | Case::Medium, false) => &[16],
+            (Case::Latency | Case::Join, false) => &[32],
         }
     }
 
@@ -140,7 +138,7 @@ impl Case {
             cap: match self {
                 Case::Latency => Duration::from_secs(60),
                 _ if quick => Duration::from_secs(1),
-                _ => Duration::from_secs(4),
+                _ => Duration::from_secs(3),
             },
         }
     }

@@ -88,7 +88,8 @@ fn main() -> ExitCode {
 fn one_round(job: &str) -> Outcome<()> {
     let job: Job = serde_json::from_str(job)?;
     let mut round = Round::default();
-    work::run(&job, &mut round)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    work::run(&job, &runtime, &mut round)?;
     println!("{}", serde_json::to_string(&round)?);
     // What still runs in the background need not come to an end in order.
     std::process::exit(0);

@@ -87,6 +87,14 @@ impl Board {
         let tally = if number.is_some_and(|number| number < MEASURED_FROM) { &self.warm_up } else { &self.measured };
         tally.received(place, number, content);
     }
+
+    /// Waits for what may come twice, then counts everything; says on standard error what is missing. The latencies of all
+    /// deliveries that are measured, sorted, in ns.
+    pub(crate) async fn count(&self, counts: &mut Counts) -> Vec<u64> {
+        tokio::time::sleep(LINGER).await;
+        self.warm_up.count(counts);
+        self.measured.count(counts)
+    }
 }
 
 impl Tally {
@@ -194,10 +202,8 @@ impl Tally {
         }
     }
 
-    /// Waits for what may come twice, then counts everything; says on standard error what is missing. The latencies of all
-    /// deliveries, sorted, in ns.
-    pub(crate) async fn count(&self, counts: &mut Counts) -> Vec<u64> {
-        tokio::time::sleep(LINGER).await;
+    /// Counts everything; says on standard error what is missing. The latencies of all deliveries, sorted, in ns.
+    fn count(&self, counts: &mut Counts) -> Vec<u64> {
         let (mut latencies, mut missing) = (Vec::new(), Vec::new());
         for place in 0..self.nodes.len() {
             let mut node = self.node(place);
@@ -271,7 +277,7 @@ mod tests {
         changed[39] ^= 1;
         board.received(2, &changed);
         let mut counts = Counts::default();
-        let latencies = board.measured.count(&mut counts).await;
+        let latencies = board.count(&mut counts).await;
         assert_eq!(counts, Counts { expected: 4, missing: 1, double: 1, altered: 2 });
         assert_eq!((latencies.len(), board.measured.delivered(), board.measured.everywhere()), (3, 3, 1));
     }

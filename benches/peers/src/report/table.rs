@@ -5,11 +5,16 @@ use std::fmt::Write;
 use super::{Measured, Report};
 use crate::job::Counts;
 use crate::metric::{ALL, Metric};
+use crate::process::Isolation;
 use crate::statistics::Spread;
 
 /// All tables, and what the columns are.
 pub(super) fn of(report: &Report) -> String {
-    let mut text = format!("{} processors, {}\n", report.processors, report.processor);
+    let network = match report.network {
+        Isolation::OwnNetwork => "a network of its own for every round",
+        Isolation::Shared => "loopback shared with whatever else runs: wire bytes hold on a quiet machine only",
+    };
+    let mut text = format!("{} processors, {}; {network}\n", report.processors, report.processor);
     let mut results: Vec<&Measured> = report.results.iter().collect();
     results.sort_by_key(|measured| (measured.case, measured.nodes, measured.system));
     for of_size in results.chunk_by(|one, next| (one.case, one.nodes) == (next.case, next.nodes)) {

@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
-use libp2p::futures::StreamExt;
 use iroh::address_lookup::memory::MemoryLookup;
 use iroh::endpoint::presets;
 use iroh::protocol::Router;
@@ -19,6 +18,7 @@ use iroh_gossip::ALPN;
 use iroh_gossip::api::{Event, GossipReceiver, GossipSender, JoinOptions};
 use iroh_gossip::net::Gossip;
 use iroh_gossip::proto::{HyparviewConfig, TopicId};
+use libp2p::futures::StreamExt;
 
 use super::{Plan, System};
 use crate::failure::{Outcome, said};

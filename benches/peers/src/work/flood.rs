@@ -31,7 +31,7 @@ pub(crate) async fn run<S: System>(
     senders: usize,
     round: &mut Round,
 ) -> Outcome<()> {
-    warm_up(&**system, &board.warm_up, senders, round).await?;
+    warm_up(&**system, &board.warm_up, senders).await?;
     let verify_before = machine::verification()?;
     let before = Before {
         time: Instant::now(),
@@ -52,7 +52,7 @@ pub(crate) async fn run<S: System>(
     let since = |now: Option<u64>, then: Option<u64>| Some(now?.saturating_sub(then?) as f64);
     let (wire, sent) = (since(machine::loopback_bytes(), before.wire), since(system.sent(), before.sent));
     let verify = f64::midpoint(verify_before, machine::verification()?);
-    let latencies = board.measured.count(&mut round.counts).await;
+    let latencies = board.count(&mut round.counts).await;
 
     let (took, delivered) = (board.measured.took(before.time).as_secs_f64(), board.measured.delivered() as f64);
     let cpu = ratio(worked.as_secs_f64() * 1e6, delivered);
@@ -76,13 +76,12 @@ pub(crate) async fn run<S: System>(
 }
 
 /// Some messages of all senders, counted as exactly as all others.
-async fn warm_up<S: System>(system: &S, tally: &Tally, senders: usize, round: &mut Round) -> Outcome<()> {
+async fn warm_up<S: System>(system: &S, tally: &Tally, senders: usize) -> Outcome<()> {
     for number in 0..tally.len() {
         system.publish(number % senders, tally.publish(number)).await?;
         tokio::time::sleep(WARM_UP_PACE).await;
     }
     tally.complete().await;
-    tally.count(&mut round.counts).await;
     Ok(())
 }
 

@@ -5,6 +5,8 @@ mod flood;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Runtime;
+
 use crate::case::Case;
 use crate::failure::Outcome;
 use crate::graph::Graph;
@@ -21,7 +23,7 @@ use crate::tally::Board;
 
 /// Messages before the measured ones, and from one to the next: some systems learn their paths from them.
 const WARM_UP: usize = 60;
-const QUICK_WARM_UP: usize = 10;
+const QUICK_WARM_UP: usize = 30;
 const WARM_UP_PACE: Duration = Duration::from_millis(25);
 /// Links that stay as they are for so long are the graph.
 const SETTLED_AFTER: Duration = Duration::from_millis(500);
@@ -29,8 +31,7 @@ const SETTLED_AFTER: Duration = Duration::from_millis(500);
 const SETTLED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Does what a job asks for, and notes what was measured.
-pub(crate) fn run(job: &Job, round: &mut Round) -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+pub(crate) fn run(job: &Job, runtime: &Runtime, round: &mut Round) -> Outcome<()> {
     if job.case.is_link() {
         return runtime.block_on(link::run(job, round));
     }
@@ -76,6 +77,8 @@ async fn with<S: System>(job: &Job, plan: &Plan, round: &mut Round) -> Outcome<(
         flood::run(&system, &board, size, senders, round).await?;
     }
     round.set(LINKS, ratio(system.links().await.iter().sum::<usize>() as f64, plan.nodes as f64));
+    // The process ends with its nodes running: some systems complain on their way down, and nobody would learn from it.
+    std::mem::forget(system);
     Ok(())
 }
 
