@@ -41,6 +41,11 @@ pub struct Outcome {
     pub members: usize,
     /// Links between honest and evil nodes at the end.
     pub evil_links: usize,
+    /// Evil nodes that an honest one barred, and honest nodes that an honest one barred: pairs, at the end (a bar lasts an
+    /// hour).
+    pub evil_barred: usize,
+    /// See `evil_barred`.
+    pub honest_barred: usize,
     /// The newcomer's links with honest nodes, and all of them.
     pub newcomer_honest_links: usize,
     /// See `newcomer_honest_links`.
@@ -101,6 +106,13 @@ impl Outcome {
         let count = |reason: Reason| reasons.get(&reason).copied().unwrap_or(0);
         let with_evil = |node: &usize| sim.neighbours(*node).iter().filter(|other| evil.contains(other)).count();
         let newcomers = sim.neighbours(newcomer);
+        let barred = |others: &[usize]| {
+            let bars = |node: usize, other: usize| {
+                let (now, id) = (sim.now_at(node), sim.id(other));
+                node != other && sim.core(node, |core| core.is_barred(now, &id)) == Some(true)
+            };
+            honest.iter().map(|node| others.iter().filter(|other| bars(*node, **other)).count()).sum()
+        };
         Outcome {
             joined,
             honest: honest.len(),
@@ -118,6 +130,8 @@ impl Outcome {
             index: honest.iter().filter_map(|node| sim.core(*node, Core::index_len)).max().unwrap_or(0),
             members: honest.iter().map(|node| sim.member_count(*node)).max().unwrap_or(0),
             evil_links: honest.iter().map(with_evil).sum(),
+            evil_barred: barred(evil),
+            honest_barred: barred(honest),
             newcomer_honest_links: newcomers.iter().filter(|other| honest.contains(other)).count(),
             newcomer_links: newcomers.len(),
             dials_at_bystander: sim.dials_at(bystander),
