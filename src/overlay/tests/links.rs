@@ -256,3 +256,24 @@ fn of_links_that_are_too_many_those_that_never_brought_anything_go_first() {
         assert_eq!(closed, [(links[usize::from(idle) - 2], Some(GoodbyeCode::Full), Reason::Full)]);
     }
 }
+
+#[test]
+fn many_that_come_at_once_push_out_nobody_who_was_there() {
+    let mut node = Alone::with(Settings { target_links: 4, max_links: 6, ..Settings::local() });
+    let there: Vec<_> = (1..=6).map(|peer| node.linked(peer)).collect();
+    let heard = |node: &mut Alone, links: &[LinkId]| {
+        links.iter().for_each(|link| drop(node.frame(*link, Frame::Pong([0; 8]))));
+        node.core.maintain(node.now());
+        closed(&node.outputs()).iter().map(|(link, ..)| *link).collect::<Vec<_>>()
+    };
+    node.millis += 6_000;
+    let newcomers: Vec<_> = (50..80).map(|peer| node.linked(peer)).collect();
+    assert_eq!(heard(&mut node, &there), [], "most of them go by themselves");
+    node.millis += 6_000;
+    let mut gone = Vec::new();
+    for _ in 0..40 {
+        gone.extend(heard(&mut node, &there));
+    }
+    gone.sort_unstable();
+    assert_eq!(gone, newcomers);
+}
