@@ -182,6 +182,18 @@ mod tests {
         assert!(with.verifications <= without.verifications + most, "{} {}", with.verifications, without.verifications);
     }
 
+    /// Evil nodes are cut off by then, and get things late or never: that is no damage.
+    #[test]
+    fn latency_is_that_of_the_honest() {
+        let (without, with) = outcomes(Attack::Forge);
+        assert!(
+            with.latency.max < without.latency.max + Duration::from_secs(1),
+            "{:?} {:?}",
+            with.latency,
+            without.latency
+        );
+    }
+
     #[test]
     fn what_is_replayed_is_verified_no_more() {
         let (without, with) = outcomes(Attack::Replay);

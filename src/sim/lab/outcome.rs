@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::envelope::EnvelopeId;
 use crate::identity::NodeId;
 use crate::overlay::{Core, Reason};
-use crate::sim::statistics::Figures;
 use crate::sim::{Latencies, Simulation};
 
 /// What became of the honest nodes' messages, and what it cost the honest nodes.
@@ -27,7 +26,7 @@ pub struct Outcome {
     pub forged_delivered: u64,
     /// Messages of evil making that an honest node keeps, at most.
     pub kept_of_evil: u64,
-    /// How long deliveries took.
+    /// How long deliveries to honest nodes took.
     pub latency: Latencies,
     /// Signatures that honest nodes verified, all together.
     pub verifications: u64,
@@ -96,7 +95,6 @@ impl Outcome {
             }
             held.of_evil = held.of_evil.max(of_evil);
         }
-        let Figures { latency, .. } = sim.ledger.figures();
         let mut reasons: BTreeMap<Reason, u64> = BTreeMap::new();
         for counts in honest.iter().filter_map(|node| sim.counts(*node)) {
             for (reason, count) in counts.iter().filter(|(_, count)| *count > 0) {
@@ -123,7 +121,7 @@ impl Outcome {
             twice: held.twice,
             forged_delivered: held.forged,
             kept_of_evil: held.of_evil,
-            latency,
+            latency: sim.ledger.latency_at(|node| honest.contains(&node)),
             verifications: honest.iter().map(|node| sim.verifications(*node)).sum(),
             duplicates: count(Reason::Duplicate),
             shed: count(Reason::Shed),
