@@ -14,10 +14,10 @@ import time
 
 from p2pnetwork.node import Node
 
-QUIET = 8.0  # without a delivery for so long, what is missing is missing
+QUIET = 5.0  # without a delivery for so long, what is missing is missing
 LINGER = 0.3
 LINKED_WITHIN = 60.0
-WARM_UP_PACE = 0.025
+WARM_UP_PACE = 0.02
 
 
 def content(number, size):

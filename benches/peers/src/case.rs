@@ -122,7 +122,7 @@ impl Case {
             Case::Latency => (1024, 200, 20),
             Case::FloodClosed | Case::Senders => (256, 5_000, 300),
             // Slow systems take what they cannot deliver soon, and none may be stopped half-way.
-            Case::FloodOpen => (256, 2_000, 200),
+            Case::FloodOpen => (256, 1_000, 100),
             Case::Medium => (16 << 10, 2_000, 100),
             Case::Join => (0, 0, 0),
             Case::LinkBulk => (65_519, 16_384, 1_024),

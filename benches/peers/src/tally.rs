@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use crate::job::Counts;
 
 /// Without any delivery for so long, what is missing is missing.
-const QUIET: Duration = Duration::from_secs(8);
+const QUIET: Duration = Duration::from_secs(5);
 /// What comes twice comes within this time after everything has come once.
 const LINGER: Duration = Duration::from_millis(300);
 /// So many of what is missing are named.

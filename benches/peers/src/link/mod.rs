@@ -48,7 +48,8 @@ trait End: Send + 'static {
 pub(crate) async fn run(job: &Job, round: &mut Round) -> Outcome<()> {
     match job.subject {
         Subject::Sealnet => with::<own::Own>(job, round).await,
-        Subject::Snow => with::<noise::Noise>(job, round).await,
+        Subject::Snow => with::<noise::Noise<false>>(job, round).await,
+        Subject::SnowRing => with::<noise::Noise<true>>(job, round).await,
         Subject::Rustls => with::<tls::Tls<false>>(job, round).await,
         Subject::RustlsChacha => with::<tls::Tls<true>>(job, round).await,
         other => Err(said(format!("{other} is no kind of link"))),
@@ -273,7 +274,8 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn every_kind_carries_both_ways() {
         carries::<own::Own>().await;
-        carries::<noise::Noise>().await;
+        carries::<noise::Noise<false>>().await;
+        carries::<noise::Noise<true>>().await;
         carries::<tls::Tls<false>>().await;
         carries::<tls::Tls<true>>().await;
     }

@@ -1,7 +1,9 @@
 //! Noise by snow, the state machine that others build on, in a loop of our own: a length of two bytes before every message,
-//! small messages packed into one, whatever is there written at once.
+//! small messages packed into one, whatever is there written at once. Once with the algorithms it brings by default, in Rust
+//! alone, as Sealnet's are; once with ring's where ring has them (all but X25519).
 
 use bytes::Bytes;
+use snow::resolvers::{DefaultResolver, FallbackResolver, RingResolver};
 use snow::{Builder, HandshakeState, Keypair, TransportState};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,21 +18,22 @@ const TAG: usize = 16;
 /// Read at once.
 const READ: usize = 256 << 10;
 
-pub(super) struct Noise {
+/// With ring's algorithms, or with those in Rust.
+pub(super) struct Noise<const RING: bool> {
     dialler: Keypair,
     listener: Keypair,
 }
 
-impl Kind for Noise {
+impl<const RING: bool> Kind for Noise<RING> {
     type End = NoiseEnd;
 
     fn new() -> Outcome<Self> {
-        let keypair = || Builder::new(PATTERN.parse()?).generate_keypair();
+        let keypair = || Outcome::Ok(builder::<RING>()?.generate_keypair()?);
         Ok(Noise { dialler: keypair()?, listener: keypair()? })
     }
 
     async fn dial(&self, mut stream: TcpStream) -> Outcome<NoiseEnd> {
-        let builder = Builder::new(PATTERN.parse()?).local_private_key(&self.dialler.private)?;
+        let builder = builder::<RING>()?.local_private_key(&self.dialler.private)?;
         let mut handshake = builder.build_initiator()?;
         write(&mut stream, &mut handshake).await?;
         read(&mut stream, &mut handshake).await?;
@@ -39,13 +42,25 @@ impl Kind for Noise {
     }
 
     async fn answer(&self, mut stream: TcpStream) -> Outcome<NoiseEnd> {
-        let builder = Builder::new(PATTERN.parse()?).local_private_key(&self.listener.private)?;
+        let builder = builder::<RING>()?.local_private_key(&self.listener.private)?;
         let mut handshake = builder.build_responder()?;
         read(&mut stream, &mut handshake).await?;
         write(&mut stream, &mut handshake).await?;
         read(&mut stream, &mut handshake).await?;
         Ok(NoiseEnd::new(stream, handshake.into_transport_mode()?))
     }
+}
+
+fn builder<const RING: bool>() -> Outcome<Builder<'static>> {
+    let pattern = PATTERN.parse()?;
+    Ok(if RING {
+        Builder::with_resolver(
+            pattern,
+            Box::new(FallbackResolver::new(Box::new(RingResolver), Box::new(DefaultResolver))),
+        )
+    } else {
+        Builder::new(pattern)
+    })
 }
 
 async fn write(stream: &mut TcpStream, handshake: &mut HandshakeState) -> Outcome<()> {

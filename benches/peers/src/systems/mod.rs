@@ -31,8 +31,10 @@ pub(crate) enum Subject {
     IrohGossip,
     /// The predecessors' library, in Python, without any cryptography.
     P2pnetwork,
-    /// Noise by snow, in a loop of our own.
+    /// Noise by snow, in a loop of our own, with the algorithms in Rust that it brings.
     Snow,
+    /// The same with ring's algorithms.
+    SnowRing,
     /// TLS 1.3 by rustls, with the cipher it prefers (AES-256-GCM).
     Rustls,
     /// The same with ChaCha20-Poly1305.
@@ -41,13 +43,14 @@ pub(crate) enum Subject {
 
 impl Subject {
     /// All of them, in the order in which they are measured and shown.
-    pub(crate) const ALL: [Subject; 8] = [
+    pub(crate) const ALL: [Subject; 9] = [
         Subject::Sealnet,
         Subject::Gossipsub,
         Subject::IrohGossipSigned,
         Subject::IrohGossip,
         Subject::P2pnetwork,
         Subject::Snow,
+        Subject::SnowRing,
         Subject::RustlsChacha,
         Subject::Rustls,
     ];
@@ -61,6 +64,7 @@ impl Subject {
             Subject::IrohGossip => "iroh-gossip",
             Subject::P2pnetwork => "p2pnetwork",
             Subject::Snow => "snow",
+            Subject::SnowRing => "snow-ring",
             Subject::Rustls => "rustls",
             Subject::RustlsChacha => "rustls-chacha",
         }
@@ -89,7 +93,10 @@ impl Subject {
                 "PyPI p2pnetwork 1.2, CPython, all nodes in one process; flood with a set of ids, contents as base64 in JSON; \
                  no cryptography; on the given graph"
             }
-            Subject::Snow => "Noise_XX_25519_ChaChaPoly_SHA256, static keys, no identities; messages up to 65,535 B",
+            Subject::Snow => {
+                "Noise_XX_25519_ChaChaPoly_SHA256, its default algorithms; static keys, no identities; messages up to 65,535 B"
+            }
+            Subject::SnowRing => "the same with ring's ChaCha20-Poly1305 and SHA-256",
             Subject::Rustls => "TLS 1.3, ring, both ends proven by raw Ed25519 keys, TLS13_AES_256_GCM_SHA384",
             Subject::RustlsChacha => "the same, TLS13_CHACHA20_POLY1305_SHA256 alone",
         }
@@ -99,7 +106,7 @@ impl Subject {
     pub(crate) fn does(self, case: Case) -> bool {
         match self {
             Subject::Sealnet => true,
-            Subject::Snow | Subject::Rustls | Subject::RustlsChacha => case.is_link(),
+            Subject::Snow | Subject::SnowRing | Subject::Rustls | Subject::RustlsChacha => case.is_link(),
             // A signature above the system changes nothing while it is joined.
             Subject::IrohGossipSigned => !case.is_link() && case != Case::Join,
             Subject::Gossipsub | Subject::IrohGossip | Subject::P2pnetwork => !case.is_link(),

@@ -24,7 +24,7 @@ use crate::tally::Board;
 /// Messages before the measured ones, and from one to the next: some systems learn their paths from them.
 const WARM_UP: usize = 60;
 const QUICK_WARM_UP: usize = 30;
-const WARM_UP_PACE: Duration = Duration::from_millis(25);
+const WARM_UP_PACE: Duration = Duration::from_millis(20);
 /// Links that stay as they are for so long are the graph.
 const SETTLED_AFTER: Duration = Duration::from_millis(500);
 /// A graph that does not come to rest is measured as it is.
@@ -47,7 +47,7 @@ pub(crate) fn run(job: &Job, runtime: &Runtime, round: &mut Round) -> Outcome<()
         Subject::IrohGossip => runtime.block_on(with::<IrohGossip>(job, &plan, round)),
         Subject::IrohGossipSigned => runtime.block_on(with::<IrohGossipSigned>(job, &plan, round)),
         Subject::P2pnetwork => p2pnetwork::run(job, &plan, job.case.size(job.quick), warm_up(job), round),
-        Subject::Snow | Subject::Rustls | Subject::RustlsChacha => Ok(()),
+        Subject::Snow | Subject::SnowRing | Subject::Rustls | Subject::RustlsChacha => Ok(()),
     }
 }
 
