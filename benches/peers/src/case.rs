@@ -109,7 +109,7 @@ impl Case {
     pub(crate) fn nodes(self, quick: bool) -> &'static [usize] {
         match (self, quick) {
             (Case::LinkBulk | Case::LinkSmall | Case::LinkHandshake, _) => &[2],
-            (_, true) => &[8],
+            (_, true) => &[4],
             (Case::FloodClosed, false) => &[8, 16, 32],
             (Case::FloodOpen | Case::Senders | Case::Medium, false) => &[16],
             (Case::Latency | Case::Join, false) => &[32],
@@ -119,11 +119,11 @@ impl Case {
     /// How many messages, how large, how fast.
     pub(crate) fn size(self, quick: bool) -> Size {
         let (bytes, messages, few) = match self {
-            Case::Latency => (1024, 200, 20),
+            Case::Latency => (1024, 200, 15),
             Case::FloodClosed | Case::Senders => (256, 5_000, 300),
             // Slow systems take what they cannot deliver soon, and none may be stopped half-way.
-            Case::FloodOpen => (256, 1_000, 100),
-            Case::Medium => (16 << 10, 2_000, 100),
+            Case::FloodOpen => (256, 1_000, 60),
+            Case::Medium => (16 << 10, 2_000, 30),
             Case::Join => (0, 0, 0),
             Case::LinkBulk => (65_519, 16_384, 1_024),
             Case::LinkSmall => (64, 400_000, 20_000),
