@@ -130,6 +130,13 @@ pub(super) struct Link {
     pub(super) peers_answers: TokenBucket,
 }
 
+impl Link {
+    /// Whether it is one of those a node has so many of.
+    pub(super) fn counts(&self) -> bool {
+        !self.closing && !self.on_demand
+    }
+}
+
 /// Why a connection that was set up does not become a link, and what the other node is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused {
