@@ -19,6 +19,8 @@ const FETCHED_FIRST: Duration = Duration::from_secs(1);
 const FIRST_ASK_MOST: Duration = Duration::from_millis(1600);
 /// So long after the last time that asking was hasty the tree has half the time again.
 const PATIENCE_LASTS: Duration = Duration::from_secs(5);
+/// So much is waited for only where more is said than comes at once.
+const MUCH: usize = 64;
 /// How long an asked neighbour has before the next announcer is asked: so many times what the tree has, and at most as
 /// long as that may become.
 const NEXT_ASK: u32 = 4;
@@ -158,8 +160,11 @@ impl Asking {
         let id = ShortId::from(id);
         let has_arrived = self.arrived.contains(&id);
         let Some(wanted) = self.forget(id) else { return Finished::default() };
-        if wanted.was_asked && wanted.is_news && !has_arrived {
-            self.was_hasty(now);
+        if wanted.is_news && !has_arrived {
+            self.came_by_itself(now, now.since(wanted.since));
+            if wanted.was_asked {
+                self.was_hasty(now);
+            }
         }
         if has_arrived && let Some(broken) = wanted.asked.and_then(|link| self.broken.get_mut(&link)) {
             *broken /= 2;
@@ -180,6 +185,16 @@ impl Asking {
             less(&mut self.open, link);
         }
         Some(wanted)
+    }
+
+    /// News came by themselves so long after they were announced. Where much is waited for, links or this node are behind: what
+    /// is announced now has twice that, before it is asked for in vain. Where little is, a neighbour that is late with
+    /// everything gains nothing by it: what it brings is asked of others as soon as ever.
+    fn came_by_itself(&mut self, now: Instant, after: Duration) {
+        let patience = (after * 2).min(FIRST_ASK_MOST);
+        if patience > self.first_ask && self.wanted.len() >= MUCH {
+            (self.first_ask, self.patient_since) = (patience, now);
+        }
     }
 
     /// It came, and there is no room for it now: nobody else is asked for it.
