@@ -97,6 +97,7 @@ fn node(network: NetworkHash) -> Result<Node, Failure> {
             renew: false,
             reconcile: false,
             tree: false,
+            news: false,
             members: false,
             certificate: None,
             epoch: None,
