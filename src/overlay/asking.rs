@@ -354,6 +354,7 @@ impl Core {
         for short in ids {
             match self.index.newest(short) {
                 Some(id) => self.has_announced(from, &id),
+                None if self.budgets.is_unread(short) => {}
                 None => self.asking.announced(now.instant, from, short.padded(), first_ask),
             }
         }
