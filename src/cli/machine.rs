@@ -45,11 +45,13 @@ pub(super) fn verification() -> Result<f64, Failure> {
     Ok(Spread::of(took).map_or(0.0, |spread| spread.median))
 }
 
-/// The memory this process holds, in bytes; `None` where the system does not say.
+/// The memory this process holds for itself, in bytes; `None` where the system does not say. Pages of files do not count: the
+/// program's own code is there once, and read in whenever it is first used.
 pub(super) fn resident() -> Option<u64> {
-    let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = pages.split_whitespace().nth(1)?.parse().ok()?;
-    Some(pages * rustix::param::page_size() as u64)
+    let sizes = std::fs::read_to_string("/proc/self/statm").ok()?;
+    let mut pages = sizes.split_whitespace().skip(1).map_while(|pages| pages.parse::<u64>().ok());
+    let (resident, of_files) = (pages.next()?, pages.next()?);
+    Some(resident.saturating_sub(of_files) * rustix::param::page_size() as u64)
 }
 
 /// What the processor is called, as far as the system says.
