@@ -308,6 +308,7 @@ impl Net {
                     | Output::Claimed(_)
                     | Output::Withdraw(_)
                     | Output::KeepRevocations(_)
+                    | Output::KeepCertificate(_)
                     | Output::Event(_) => {}
                 }
             }
