@@ -127,6 +127,8 @@ pub struct Link {
     pub sends_eager: bool,
     /// Contents come over it unasked; otherwise ids.
     pub receives_eager: bool,
+    /// How many messages of others came over it before any other copy.
+    pub news: u64,
     /// Bytes sent.
     pub sent_bytes: u64,
     /// Bytes received.
@@ -204,6 +206,7 @@ pub(super) fn links_of(node: &Node) -> Vec<Link> {
         round_trip_us: link.info.round_trip.map(micros),
         sends_eager: link.info.push == Push::Eager,
         receives_eager: link.info.pull == Push::Eager,
+        news: link.info.news,
         sent_bytes: link.traffic.sent,
         received_bytes: link.traffic.received,
         queued_bytes: link.queued_bytes,

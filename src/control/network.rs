@@ -305,6 +305,7 @@ mod tests {
             round_trip_us: Some(7),
             sends_eager: true,
             receives_eager: false,
+            news: 0,
             sent_bytes: 0,
             received_bytes: 0,
             queued_bytes: 0,

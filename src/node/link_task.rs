@@ -215,6 +215,7 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
         id: registered.id,
         handle: &registered.handle,
         batch: Batch::default(),
+        taken: 0,
         asked_to_renew: false,
     };
     // One for all reads: to begin to wait for it costs as much as a small read.
@@ -260,6 +261,8 @@ struct ReadTask<'a> {
     id: LinkId,
     handle: &'a LinkHandle,
     batch: Batch,
+    /// Envelopes taken in since the last time other links had their turn.
+    taken: usize,
     asked_to_renew: bool,
 }
 
@@ -295,7 +298,11 @@ impl ReadTask<'_> {
     }
 
     /// Waits while the link is ahead of the pace that one link may keep: meanwhile its connection makes the other end wait.
-    async fn wait_its_turn(&self) {
+    async fn wait_its_turn(&mut self) {
+        if std::mem::take(&mut self.taken) >= BATCH {
+            // However much lies ready on this connection: the other links have signatures to verify, too.
+            tokio::task::yield_now().await;
+        }
         let now = self.shared.now();
         if let Some(until) = self.shared.with_core(|core| core.pause(now, self.id)) {
             tracing::trace!(link = self.id.0, ?until, "reading pauses");
@@ -422,7 +429,8 @@ impl ReadTask<'_> {
         self.take_in(false, envelopes);
     }
 
-    fn take_in(&self, vouched: bool, envelopes: Vec<Envelope>) {
+    fn take_in(&mut self, vouched: bool, envelopes: Vec<Envelope>) {
+        self.taken += envelopes.len();
         let shared = self.shared.as_ref();
         if !envelopes.is_empty() {
             let (scheme, keep) = (shared.scheme.as_ref(), KeepOrJudge(self.shared));

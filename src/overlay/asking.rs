@@ -169,6 +169,11 @@ impl Asking {
         Some(wanted)
     }
 
+    /// It came, and there is no room for it now: nobody else is asked for it.
+    pub(super) fn declined(&mut self, id: &EnvelopeId) {
+        self.forget(id);
+    }
+
     /// Something came by itself although it had been asked for: links are slow or full, and asking makes them fuller.
     pub(super) fn was_hasty(&mut self, now: Instant) {
         // What was asked for before this node knew says nothing new.

@@ -198,7 +198,7 @@ impl Core {
             genesis: genesis.map(|id| Genesis { id, failures: 0, not_before: now.instant, linked: None }).collect(),
             join: Join::default(),
             remembered: RememberedPeers::default(),
-            budgets: SenderBudgets::default(),
+            budgets: SenderBudgets::new(IdHash::new(hash_key)),
             counts: ReasonCounts::default(),
             stopping: false,
             own_addresses: setup.addresses.into_iter().collect(),

@@ -181,8 +181,16 @@ impl Core {
             }
             return self.drop_offer(reason);
         }
+        // What repair fetches, and what a neighbour stands for, is bounded by what is asked.
+        if !(vouched || is_fetched) && self.sheds_unread(now, &copy.envelope) {
+            self.asking.declined(&id);
+            return self.drop_offer(Reason::Shed);
+        }
         match self.tickets.claim(now.instant, copy) {
-            Claim::Verify(ticket, envelope) => Offer::Verify(ticket, envelope),
+            Claim::Verify(ticket, envelope) => {
+                self.charge_verification(now, link);
+                Offer::Verify(ticket, envelope)
+            }
             Claim::Parked => Offer::Parked,
             Claim::Drop(reason) => {
                 if reason == Reason::KnownBad {
@@ -206,7 +214,7 @@ impl Core {
     /// Whether what comes over this link is looked at: not once its node is barred, though the link may take a moment to
     /// close.
     pub fn listens_to(&self, now: Now, link: LinkId) -> bool {
-        self.links.get(&link).is_none_or(|link| !self.standing.is_barred(&link.peer, now.instant))
+        self.links.get(&link).is_none_or(|link| !self.is_barred(now, &link.peer))
     }
 
     fn drop_offer(&mut self, reason: Reason) -> Offer {
@@ -244,6 +252,9 @@ impl Core {
                 Outcome::Bad(envelope) => {
                     self.repair.fetch.forget(&envelope.id());
                     let (next, same) = self.tickets.failed(now.instant, &ticket, &envelope);
+                    if let Some((ticket, _)) = &next {
+                        self.charge_verification(now, ticket.link);
+                    }
                     verdicts.again.extend(next);
                     self.count(Reason::BadSignature);
                     self.blame(now, ticket.link, Offence::BadEnvelope, Reason::BadSignature);
@@ -278,6 +289,11 @@ impl Core {
         if asked == Some(AskedFor::News) {
             self.came_when_asked(now, ticket.link);
         }
+        if !ticket.vouched
+            && let Some(link) = self.links.get_mut(&ticket.link).filter(|link| link.peer != envelope.sender())
+        {
+            link.news = link.news.saturating_add(1);
+        }
         let vouched = ticket.vouched || copies.iter().any(|copy| copy.vouched);
         if let Err(reason) = self.index.has_room_for(&envelope.sender()) {
             self.counts.count(reason);
@@ -305,7 +321,7 @@ impl Core {
         }
         // What the tree failed to bring is news all the same.
         let is_flooded = !vouched && asked != Some(AskedFor::Past) && repaired.is_none();
-        let in_budget = !is_flooded || self.charge_sender(now, &envelope, &content);
+        let in_budget = !is_flooded || self.charge_sender(now, &envelope);
         let copies = copies.into_iter().map(|copy| copy.link);
         let holders = std::iter::once(ticket.link).chain(copies).chain(announcers).collect();
         let claimed = Claimed { envelope, content, holders, asked, repaired, vouched };
@@ -497,8 +513,8 @@ impl Core {
         self.holders.note(id, link, Held::Announced);
     }
 
-    /// Says whether an id was judged, or is being judged now.
+    /// Says whether an id was judged, is being judged now, or is not to be judged yet.
     pub(super) fn knows(&self, id: &EnvelopeId) -> bool {
-        self.index.contains(id)
+        self.index.contains(id) || self.budgets.is_unread(id)
     }
 }

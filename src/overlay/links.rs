@@ -77,6 +77,9 @@ pub struct LinkInfo {
     pub push: Push,
     /// What this node wants to come over it unasked.
     pub pull: Push,
+    /// How many envelopes that others made came over it before any other copy. A neighbour that passes nothing on stays at
+    /// 0; so may an honest one that gets all it knows from here.
+    pub news: u64,
 }
 
 /// What the core knows of a link.
@@ -118,6 +121,7 @@ pub(super) struct Link {
     /// Whether it takes lists of revocations.
     pub(super) has_epoch: bool,
     pub(super) edge: Edge,
+    pub(super) news: u64,
     pub(super) equal: Equal,
     pub(super) ping: Option<(u64, Instant)>,
     pub(super) round_trip: Option<Duration>,
@@ -151,7 +155,7 @@ impl Core {
         if *peer == self.own {
             return Err(Reason::OwnIdentity);
         }
-        if self.standing.is_barred(peer, now.instant) {
+        if self.is_barred(now, peer) {
             return Err(Reason::Barred);
         }
         // Where certificates say who is admitted, HELLO brings them: until then nobody is turned away.
@@ -280,6 +284,7 @@ impl Core {
             questions: TokenBucket::new(QUESTIONS, self.settings.ask_every, now.instant),
             has_epoch: opening.epoch.is_some(),
             edge: Edge::new(opening.tree),
+            news: 0,
             equal: Equal::default(),
             ping: None,
             round_trip: None,
@@ -501,6 +506,11 @@ impl Core {
         }
     }
 
+    /// Whether a node is barred now, for what it did or because whoever runs this one wants it.
+    pub fn is_barred(&self, now: Now, peer: &NodeId) -> bool {
+        self.standing.is_barred(peer, now.instant)
+    }
+
     /// Every open link, in the order they were opened.
     pub fn links(&self) -> Vec<LinkInfo> {
         let open = self.links.iter().filter(|(_, link)| !link.closing);
@@ -513,6 +523,7 @@ impl Core {
             round_trip: link.round_trip,
             push: link.edge.push,
             pull: link.edge.said(),
+            news: link.news,
         })
         .collect()
     }

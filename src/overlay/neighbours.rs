@@ -232,24 +232,32 @@ impl Core {
         }
     }
 
-    /// Closes a link that nobody needs when there are too many: one to a neighbour that has too many itself, or the newest.
+    /// Closes a link that nobody needs when there are too many: one that never brought anything, one to a neighbour that has
+    /// too many itself, or the newest.
     fn shed(&mut self, now: Now) {
-        let open = self.links.iter().filter(|(_, link)| !link.closing && !link.on_demand);
+        // A link that may still go by itself does not push out one that has lasted.
+        let is_young = |link: &super::links::Link| now.instant.since(link.opened) < SHED_AFTER;
+        let open = self.links.iter().filter(|(_, link)| !link.closing && !link.on_demand && !is_young(link));
         let open: Vec<LinkId> = open.map(|(id, _)| *id).collect();
         if open.len() <= self.settings.max_links {
             return;
         }
-        let unneeded = open.into_iter().filter_map(|id| Some((self.surplus(now, id)?, id))).max();
-        if let Some((_, unneeded)) = unneeded {
+        let unneeded =
+            open.into_iter().filter_map(|id| Some((self.brings_nothing(id), self.surplus(now, id)?, id))).max();
+        if let Some((.., unneeded)) = unneeded {
             self.close(unneeded, Some(GoodbyeCode::Full), Reason::Full);
         }
+    }
+
+    /// Whether nothing that others made ever came over it first.
+    fn brings_nothing(&self, id: LinkId) -> bool {
+        self.links.get(&id).is_none_or(|link| link.news == 0)
     }
 
     /// How many links the neighbour has above its target, as far as it says; `None` if it cannot do without this one.
     fn surplus(&self, now: Now, id: LinkId) -> Option<usize> {
         let link = self.links.get(&id)?;
-        let is_young = now.instant.since(link.opened) < SHED_AFTER;
-        if link.direction != Direction::Inbound || is_young || self.was_used(now, id) {
+        if link.direction != Direction::Inbound || self.was_used(now, id) {
             return None;
         }
         let links = self.members.published_links(&link.peer).unwrap_or(self.settings.target_links);

@@ -44,6 +44,11 @@ impl NewestIds {
         self.older.remove(&mark);
     }
 
+    /// All may come again as new.
+    pub(super) fn clear(&mut self) {
+        (self.newer, self.older) = Default::default();
+    }
+
     /// How many are remembered.
     pub(super) fn len(&self) -> usize {
         self.newer.len() + self.older.len()

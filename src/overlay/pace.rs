@@ -1,4 +1,4 @@
-//! What one link may bring unasked, before this node reads on more slowly.
+//! What one link may bring, and have verified, before this node reads on more slowly.
 
 use std::time::Duration;
 
@@ -11,6 +11,9 @@ const FRAME: Duration = Duration::from_micros(125);
 const BYTES_A_SECOND: u64 = 8 << 20;
 /// Both at once, if it was quiet before: 16,000 frames, 16 MiB.
 const AT_ONCE: Duration = Duration::from_secs(2);
+/// 15,000 verifications a second: half of what one core does, and more than the frames of one link would need. It binds
+/// what comes as an answer, which is charged to nothing else.
+const VERIFICATION: Duration = Duration::from_nanos(66_667);
 /// What a frame costs in bytes at least: a record of its own has a head and a tag.
 const LEAST_BYTES: u64 = 64;
 
@@ -20,6 +23,7 @@ const LEAST_BYTES: u64 = 64;
 pub(super) struct Pace {
     frames: Instant,
     bytes: Instant,
+    verifications: Instant,
 }
 
 impl Pace {
@@ -30,15 +34,19 @@ impl Pace {
         self.bytes = self.bytes.max(now) + Duration::from_nanos(takes);
     }
 
+    fn charge_verification(&mut self, now: Instant) {
+        self.verifications = self.verifications.max(now) + VERIFICATION;
+    }
+
     /// Until when it is ahead of what is permitted, if it is now.
     fn pause(&self, now: Instant) -> Option<Instant> {
-        let until = self.frames.max(self.bytes) - AT_ONCE;
+        let until = self.frames.max(self.bytes).max(self.verifications) - AT_ONCE;
         (until > now).then_some(until)
     }
 }
 
 impl Core {
-    /// Until when the host is to read nothing more from a link, if it brought more unasked than one may. The connection
+    /// Until when the host is to read nothing more from a link, if it brought more than one may. The connection
     /// itself then makes the other end wait: nothing is lost, and nobody blamed. Asked after all that was read is handed in.
     pub fn pause(&self, now: Now, link: LinkId) -> Option<Instant> {
         self.links.get(&link)?.pace.pause(now.instant)
@@ -51,6 +59,16 @@ impl Core {
         }
         if let Some(link) = self.links.get_mut(&link) {
             link.pace.charge(now.instant, frames, bytes);
+        }
+    }
+
+    /// Charges a link for a verification that what it brought makes necessary, whether it was asked for it or not.
+    pub(super) fn charge_verification(&mut self, now: Now, link: LinkId) {
+        if !self.settings.limit_links {
+            return;
+        }
+        if let Some(link) = self.links.get_mut(&link) {
+            link.pace.charge_verification(now.instant);
         }
     }
 }

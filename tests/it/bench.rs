@@ -72,6 +72,18 @@ fn what_neighbours_ask_is_measured_with_every_answer_compared() {
 }
 
 #[test]
+fn thirty_two_who_forge_are_barred_after_two_signatures_each_and_everything_arrives() {
+    let object = Place::new().json("bench W10 --quick");
+    let result = &object["results"][0];
+    // 10 messages of warm-up, 20 without and 20 with forgers, at each of 4 nodes.
+    assert_eq!((&result["expected"], &result["missing"], &result["double"]), (&200.into(), &0.into(), &0.into()));
+    // Two bad signatures of each, and what the nodes say of themselves meanwhile.
+    let beyond = median(result, "verifications_beyond");
+    assert!((1.0..=64.0 + 40.0).contains(&beyond), "{result}");
+    assert!(median(result, "latency_p99_without_ms") > 0.0 && median(result, "latency_p99_ms") > 0.0);
+}
+
+#[test]
 fn a_table_says_what_was_measured_and_a_wrong_workload_is_named() {
     let place = Place::new();
     let output = place.run("bench W5 --quick --nodes 3");
@@ -80,5 +92,5 @@ fn a_table_says_what_was_measured_and_a_wrong_workload_is_named() {
     for words in ["W5 (join", "links/node", "2.0", "all joined, ms"] {
         assert!(table.contains(words), "no {words:?} in {table}");
     }
-    place.fails("bench W10", 2, &["W1, W2, W3", "all"]);
+    place.fails("bench W11", 2, &["W1, W2, W3", "all"]);
 }

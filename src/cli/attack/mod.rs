@@ -52,6 +52,9 @@ pub(super) struct AttackCommand {
     /// What everything random comes from.
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Part of what goes over any link that is lost besides, like 0.02 or 2% (not with slow-reader).
+    #[arg(long, default_value = "0")]
+    loss: Share,
     /// How long it goes on, at most ten minutes.
     #[arg(long = "for", default_value = "20s", value_parser = bounded, value_name = "TIME")]
     lasts: Duration,
@@ -88,7 +91,7 @@ impl AttackCommand {
         let shown = match self.name.simulated() {
             Some(attack) => {
                 let (nodes, evil, seed, lasts) = (self.nodes.into(), self.evil, self.seed, self.lasts);
-                let trial = Trial { nodes, evil, seed, lasts, ..Trial::new(attack) };
+                let trial = Trial { nodes, evil, seed, loss: self.loss, lasts, ..Trial::new(attack) };
                 Shown::simulated(attack.as_str(), &trial.run(false), &trial.run(true))
             }
             None => block_on(slow_reader::compare(self.nodes.into(), self.evil, self.lasts))?,

@@ -88,6 +88,8 @@ impl Shown {
         shown.add("index", "ids remembered, at most", both.map(|of| of.index));
         shown.add("members", "members known, at most", both.map(|of| of.members));
         shown.add("evil_links", "links with evil nodes at the end", both.map(|of| of.evil_links));
+        shown.add("evil_barred", "evil neighbours barred by the honest", both.map(|of| of.evil_barred));
+        shown.add("honest_barred", "honest neighbours barred by the honest", both.map(|of| of.honest_barred));
         shown.add(
             "newcomer_honest_links",
             "links of the newcomer with honest ones",

@@ -36,6 +36,8 @@ pub(super) enum Case {
     LogStart,
     /// W9: more nodes than a machine can hold, simulated.
     Scale,
+    /// W10: what one message at a time takes while others forge.
+    Forged,
 }
 
 /// How large a case is.
@@ -49,7 +51,7 @@ pub(super) struct Size {
 
 impl Case {
     /// Everything that can be asked for, in the order in which it is measured.
-    pub(super) const ALL: [Case; 13] = [
+    pub(super) const ALL: [Case; 14] = [
         Case::Latency,
         Case::LatencyDisk,
         Case::FloodClosed,
@@ -63,6 +65,7 @@ impl Case {
         Case::Requests,
         Case::Log,
         Case::Scale,
+        Case::Forged,
     ];
 
     /// The workload's name, by which it is asked for.
@@ -77,6 +80,7 @@ impl Case {
             Case::Requests => "W7",
             Case::Log | Case::LogStart => "W8",
             Case::Scale => "W9",
+            Case::Forged => "W10",
         }
     }
 
@@ -108,6 +112,7 @@ impl Case {
             Case::RepairScattered => "repair: a node comes back without a tenth, at random",
             Case::Requests => "requests: 10 MB fetched from a neighbour; small questions, 64 at a time",
             Case::Log | Case::LogStart => "log: messages of 256 B of 16 senders, on disk",
+            Case::Forged => "forgers: W1 without and with 32 peers that send its sender bad signatures at full speed",
             Case::Scale => {
                 "scale: simulated, one publisher, 2 % of all frames lost, 10 crashes; latencies in virtual time"
             }
@@ -126,7 +131,7 @@ impl Case {
             (Case::Join, true) => &[2, 6],
             (_, true) => &[4],
             (Case::LatencyDisk, false) => &[8],
-            (Case::Medium, false) => &[16],
+            (Case::Medium | Case::Forged, false) => &[16],
             (Case::Join, false) => &[2, 100],
             (_, false) => &[8, 16, 32, 64],
         }
@@ -146,7 +151,7 @@ impl Case {
     /// How many messages, and how large.
     pub(super) fn size(self, quick: bool) -> Size {
         let (bytes, messages, few) = match self {
-            Case::Latency | Case::LatencyDisk => (1024, 200, 20),
+            Case::Latency | Case::LatencyDisk | Case::Forged => (1024, 200, 20),
             Case::FloodClosed | Case::FloodOpen | Case::FloodJudged | Case::Senders => (256, 5_000, 200),
             Case::Medium => (16 << 10, 2_000, 50),
             Case::Join => (0, 0, 0),
@@ -202,6 +207,6 @@ mod tests {
         assert_eq!(wanted("W2"), Ok(vec![Case::FloodClosed, Case::FloodOpen, Case::FloodJudged]));
         assert_eq!(wanted("w3"), Ok(vec![Case::Senders]));
         assert_eq!(wanted("all"), Ok(Case::ALL.to_vec()));
-        assert!(wanted("W10").unwrap_err().contains("W1, W2, W3"));
+        assert!(wanted("W11").unwrap_err().contains("W1, W2, W3"));
     }
 }

@@ -10,6 +10,7 @@ use super::super::machine;
 use super::super::statistics::{percentile, ratio};
 use super::case::Case;
 use super::disk::Folder;
+use super::forgers::Forgers;
 use super::metric::*;
 use super::network::{Network, Plan, Totals};
 use super::round::{Job, Round};
@@ -64,6 +65,44 @@ pub(super) async fn run(job: &Job, round: &mut Round) -> Result<(), Failure> {
     drop(applications);
     network.stop().await;
     Ok(())
+}
+
+/// The latency of one sender's messages, without and with forgers who are after it.
+pub(super) async fn among_forgers(job: &Job, round: &mut Round) -> Result<(), Failure> {
+    let plan = Plan { nodes: job.nodes, seed: job.round, logs: None, judged: None };
+    let network = Network::start(plan, round).await?;
+    let warm_up_messages = if job.quick { QUICK_WARM_UP } else { WARM_UP };
+    warm_up(&network, warm_up_messages, 1, round).await?;
+    let calm = one_by_one(job, &network, "calm", round).await?;
+    let (sender, before, start) = (&network.nodes()[0], network.totals(), Instant::now());
+    let address = sender.listen_address().ok_or_else(|| Failure::said("the genesis node does not listen"))?;
+    let forgers = Forgers::against(sender.id(), address, job.round)?;
+    let forged = one_by_one(job, &network, "forged at", round).await?;
+    drop(forgers);
+    let after = network.totals();
+    report_latencies(round, &forged);
+    let p99 = |sorted: &[u64]| percentile(sorted, 99).map(|nanos| nanos as f64 / 1e6);
+    if let (Some(calm), Some(forged)) = (p99(&calm), p99(&forged)) {
+        round.set(CALM_P99, calm);
+        round.set(P99_RATIO, ratio(forged, calm));
+    }
+    let deliveries = ((network.nodes().len() - 1) * job.case.size(job.quick).messages) as u64;
+    round.set(FORGED, (after.verifications - before.verifications).saturating_sub(deliveries) as f64);
+    round.set(REFUSED, ratio(after.barred.saturating_sub(before.barred) as f64, start.elapsed().as_secs_f64()));
+    network.stop().await;
+    Ok(())
+}
+
+/// Messages of the first node, one at a time; their latencies, in order.
+async fn one_by_one(job: &Job, network: &Network, title: &'static str, round: &mut Round) -> Result<Vec<u64>, Failure> {
+    let size = job.case.size(job.quick);
+    let nodes = network.nodes();
+    let tally = Tally::new(nodes.len(), size.messages, size.bytes, size.messages, |_| 0);
+    let _applications = tally.attend(nodes, title)?;
+    let numbers = (0..size.messages).collect();
+    publish(nodes[0].clone(), tally.clone(), title, numbers, Some(PACE)).await?;
+    tally.complete().await;
+    Ok(tally.count(round).await)
 }
 
 /// Some messages of all senders, counted as exactly as all others.
@@ -145,8 +184,8 @@ mod tests {
     #[test]
     fn figures_are_per_delivery() {
         let traffic = |sent, writes, reads| Traffic { sent, received: 0, writes, reads };
-        let before = Totals { verifications: 10, duplicates: 5, traffic: traffic(1_000, 10, 20) };
-        let after = Totals { verifications: 110, duplicates: 55, traffic: traffic(51_000, 60, 220) };
+        let before = Totals { verifications: 10, duplicates: 5, barred: 0, traffic: traffic(1_000, 10, 20) };
+        let after = Totals { verifications: 110, duplicates: 55, barred: 0, traffic: traffic(51_000, 60, 220) };
         let mut round = Round::default();
         report_totals(&mut round, 100.0, before, after, 400.0);
         for (metric, value) in

@@ -25,6 +25,10 @@ pub(super) const COPIES: Metric = metric("copies_per_delivery", "copies received
 pub(super) const LATENCY_P50: Metric = metric("latency_p50_ms", "latency p50, ms", 2);
 pub(super) const LATENCY_P99: Metric = metric("latency_p99_ms", "latency p99, ms", 2);
 pub(super) const LATENCY_MAX: Metric = metric("latency_max_ms", "latency max, ms", 2);
+pub(super) const CALM_P99: Metric = metric("latency_p99_without_ms", "p99 without forgers, ms", 2);
+pub(super) const P99_RATIO: Metric = metric("latency_p99_with_per_without", "p99 with/without forgers", 2);
+pub(super) const FORGED: Metric = metric("verifications_beyond", "verifications beyond one a delivery", 0);
+pub(super) const REFUSED: Metric = metric("forgers_refused_per_s", "forgers refused/s", 0);
 pub(super) const WIRE: Metric = metric("wire_bytes_per_delivery", "wire bytes/delivery", 0);
 pub(super) const WIRE_RATIO: Metric = metric("wire_per_envelope", "wire bytes/envelope byte", 2);
 pub(super) const WRITES: Metric = metric("writes_per_delivery", "writes/delivery", 2);
@@ -59,7 +63,7 @@ pub(super) const SIMULATED_CPU: Metric = metric("simulated_cpu_s", "processor ti
 pub(super) const SIMULATED_MEMORY: Metric = metric("simulated_memory_mib", "memory of it, MiB", 0);
 
 /// All of them, in the order of the tables.
-pub(super) const ALL: [Metric; 39] = [
+pub(super) const ALL: [Metric; 43] = [
     MESSAGES,
     DELIVERIES,
     CPU,
@@ -70,6 +74,10 @@ pub(super) const ALL: [Metric; 39] = [
     LATENCY_P50,
     LATENCY_P99,
     LATENCY_MAX,
+    CALM_P99,
+    P99_RATIO,
+    FORGED,
+    REFUSED,
     WIRE,
     WIRE_RATIO,
     WRITES,

@@ -7,9 +7,9 @@ mod case;
 mod curves;
 mod disk;
 mod flood;
+mod forgers;
 mod join;
 mod judge;
-
 mod metric;
 mod network;
 mod repair;
@@ -42,14 +42,14 @@ Examples:
   sealnet bench --quick                   some seconds: only whether it works
 
 Workloads: W1 latency, W2 small flood, W3 many senders, W4 medium messages,
-W5 joining, W6 repair, W7 requests, W8 log on disk, W9 simulated;
-docs/performance.md says more. Exit status 0 says that every message arrived at
+W5 joining, W6 repair, W7 requests, W8 log on disk, W9 simulated,
+W10 among forgers; docs/performance.md says more. Exit status 0 says that every message arrived at
 every node, once and unaltered.")]
 pub(super) struct Bench {
     /// Which workloads: W1, W2 … or all.
     #[arg(value_name = "WORKLOAD", default_value = "all")]
     workloads: Vec<Wanted>,
-    /// Numbers of nodes, in place of each workload's own (W1 to W6).
+    /// Numbers of nodes, in place of each workload's own (W1 to W6, W10).
     #[arg(long, value_delimiter = ',', value_name = "N", value_parser = clap::value_parser!(u16).range(2..=1000))]
     nodes: Vec<u16>,
     /// How often each is measured; the medians count [default: 3, with --quick 1].
@@ -149,6 +149,7 @@ fn one_round(job: &Job, out: &mut Out) -> Result<(), Failure> {
             Case::Log => disk::run(job, &mut round, in_its_own_process).await,
             Case::Scale => scale::run(job, &mut round),
             Case::LogStart => disk::start(job, &mut round),
+            Case::Forged => flood::among_forgers(job, &mut round).await,
             _ => flood::run(job, &mut round).await,
         }
     })?;

@@ -52,6 +52,8 @@ pub(super) struct Totals {
     pub(super) verifications: u64,
     /// Envelopes that came again.
     pub(super) duplicates: u64,
+    /// Connections that ended because the other end is barred.
+    pub(super) barred: u64,
     pub(super) traffic: Traffic,
 }
 
@@ -143,6 +145,7 @@ impl Network {
         self.nodes.iter().map(Node::status).fold(Totals::default(), |sum, status| Totals {
             verifications: sum.verifications + status.verifications,
             duplicates: sum.duplicates + status.reasons.get(Reason::Duplicate) + status.reasons.get(Reason::Busy),
+            barred: sum.barred + status.reasons.get(Reason::Barred),
             traffic: sum.traffic + status.traffic,
         })
     }

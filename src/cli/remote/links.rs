@@ -29,7 +29,8 @@ Examples:
   sealnet links --config config/peer.toml --json | jq .[].round_trip_us
 
 Eager: whole messages go over the link unasked, out of here or in; lazy: only
-their ids, and the other end asks for what it has not got otherwise.";
+their ids, and the other end asks for what it has not got otherwise. News: what
+others said and this link brought first.";
 
 impl Links {
     pub(in crate::cli) fn run(self, out: &mut Out) -> Result<(), Failure> {
@@ -39,13 +40,14 @@ impl Links {
             if json {
                 return out.json(&links);
             }
-            let mut table = Table::new(&["way", "remote", "round trip", "out/in", "open"]);
+            let mut table = Table::new(&["way", "remote", "round trip", "out/in", "news", "open"]);
             for link in &links {
                 let cells = vec![
                     link.direction.clone(),
                     link.remote.to_string(),
                     link.round_trip_us.map_or_else(|| "not measured".to_owned(), round_trip),
                     format!("{}/{}", eager(link.sends_eager), eager(link.receives_eager)),
+                    link.news.to_string(),
                     span(link.open_seconds),
                 ];
                 table.row(link.peer, cells);

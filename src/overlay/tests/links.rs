@@ -233,3 +233,47 @@ fn a_clock_far_off_is_worth_a_warning_and_no_more() {
         assert_eq!(events(node.outputs()).contains(&CoreEvent::ClockOff { peer: id(1), by, ahead }), warned);
     }
 }
+
+#[test]
+fn of_links_that_are_too_many_those_that_never_brought_anything_go_first() {
+    for idle in 2..=8_u8 {
+        let mut node = Alone::with(Settings { target_links: 4, max_links: 6, ..Settings::local() });
+        let links: Vec<_> = (2..=8).map(|peer| node.linked(peer)).collect();
+        for (peer, link) in (2..).zip(&links) {
+            // What a neighbour says itself is not passed on.
+            node.take_in(*link, &said(peer, "t", "own", 0));
+            if peer != idle {
+                node.take_in(*link, &said(1, "t", format!("by {peer}"), 0));
+            }
+        }
+        node.outputs();
+        node.millis += 6_000;
+        links.iter().for_each(|link| drop(node.frame(*link, Frame::Pong([0; 8]))));
+        let news: Vec<u64> = node.core.links().iter().map(|link| link.news).collect();
+        assert_eq!(news, (2..=8).map(|peer| u64::from(peer != idle)).collect::<Vec<_>>());
+        node.core.maintain(node.now());
+        let closed = closed(&node.outputs());
+        assert_eq!(closed, [(links[usize::from(idle) - 2], Some(GoodbyeCode::Full), Reason::Full)]);
+    }
+}
+
+#[test]
+fn many_that_come_at_once_push_out_nobody_who_was_there() {
+    let mut node = Alone::with(Settings { target_links: 4, max_links: 6, ..Settings::local() });
+    let there: Vec<_> = (1..=6).map(|peer| node.linked(peer)).collect();
+    let heard = |node: &mut Alone, links: &[LinkId]| {
+        links.iter().for_each(|link| drop(node.frame(*link, Frame::Pong([0; 8]))));
+        node.core.maintain(node.now());
+        closed(&node.outputs()).iter().map(|(link, ..)| *link).collect::<Vec<_>>()
+    };
+    node.millis += 6_000;
+    let newcomers: Vec<_> = (50..80).map(|peer| node.linked(peer)).collect();
+    assert_eq!(heard(&mut node, &there), [], "most of them go by themselves");
+    node.millis += 6_000;
+    let mut gone = Vec::new();
+    for _ in 0..40 {
+        gone.extend(heard(&mut node, &there));
+    }
+    gone.sort_unstable();
+    assert_eq!(gone, newcomers);
+}

@@ -68,6 +68,33 @@ fn what_was_asked_for_does_not_count() {
 }
 
 #[test]
+fn answers_are_paced_by_what_it_takes_to_verify_them() {
+    let mut node = Alone::with(Settings::lan());
+    let (busy, other) = (node.linked(1), node.linked(2));
+    // Nothing is asked of the link: the rate of frames is what binds what comes by itself.
+    let at_once = (0..100_000).take_while(|_| {
+        node.core.charge_verification(node.now(), busy);
+        node.core.pause(node.now(), busy).is_none()
+    });
+    assert_eq!(at_once.count(), 29_999, "two seconds' worth");
+    let until = node.core.pause(node.now(), busy).unwrap();
+    assert!(until.since(node.now().instant) <= Duration::from_micros(67));
+    assert_eq!(node.core.pause(node.now(), other), None);
+    // What a neighbour was asked for costs it nothing but that.
+    let mut node = Alone::with(Settings::lan());
+    let links = settled(&mut node, 1..=1);
+    let message = said(9, "t", "asked", 0);
+    node.frame(links[0], have(&[message.id()]));
+    node.wait(150);
+    for _ in 0..29_999 {
+        node.core.charge_verification(node.now(), links[0]);
+    }
+    assert_eq!(node.core.pause(node.now(), links[0]), None);
+    assert!(node.offer(links[0], &message).into_ticket().is_some());
+    assert!(node.core.pause(node.now(), links[0]).is_some());
+}
+
+#[test]
 fn with_preset_local_no_link_is_paced() {
     let mut node = Alone::with(Settings::local());
     let link = node.linked(1);

@@ -15,7 +15,7 @@ use rand::{RngExt, SeedableRng};
 use crate::envelope::Lifetime;
 use crate::overlay;
 
-use super::{SchemeKind, Settings, Share, Simulation};
+use super::{Conditions, SchemeKind, Settings, Share, Simulation};
 
 use evil::Evil;
 pub use outcome::Outcome;
@@ -81,6 +81,8 @@ pub struct Trial {
     pub evil: Share,
     /// What everything random comes from.
     pub seed: u64,
+    /// How much of what goes over any link is lost, besides.
+    pub loss: Share,
     /// For how long honest nodes publish, one message in a tenth of a second, and evil nodes do what they do.
     pub lasts: Duration,
     /// How long is waited after that for what is still under way, or repaired.
@@ -95,6 +97,7 @@ impl Trial {
             nodes: 30,
             evil: Share::millionths(200_000),
             seed: 0,
+            loss: Share::millionths(0),
             lasts: Duration::from_secs(20),
             settle: Duration::from_secs(30),
         }
@@ -110,6 +113,7 @@ impl Trial {
             seed: self.seed,
             scheme: SchemeKind::Signed,
             overlay: overlay::Settings::lan(),
+            conditions: Conditions { loss: self.loss, ..Conditions::default() },
             ..Settings::default()
         });
         let (newcomer, bystander) = (nodes, nodes + 1);
@@ -178,6 +182,18 @@ mod tests {
         assert!(with.verifications <= without.verifications + most, "{} {}", with.verifications, without.verifications);
     }
 
+    /// Evil nodes are cut off by then, and get things late or never: that is no damage.
+    #[test]
+    fn latency_is_that_of_the_honest() {
+        let (without, with) = outcomes(Attack::Forge);
+        assert!(
+            with.latency.max < without.latency.max + Duration::from_secs(1),
+            "{:?} {:?}",
+            with.latency,
+            without.latency
+        );
+    }
+
     #[test]
     fn what_is_replayed_is_verified_no_more() {
         let (without, with) = outcomes(Attack::Replay);
@@ -207,6 +223,19 @@ mod tests {
     fn a_newcomer_among_nodes_that_name_only_each_other_finds_the_honest_ones() {
         let (_, with) = outcomes(Attack::Eclipse);
         assert!(with.newcomer_honest_links > 0, "{with:?}");
+    }
+
+    /// Whatever evil neighbours make the honest relay, announce, ask for or lose.
+    #[test]
+    fn no_honest_node_is_ever_barred_by_another_however_much_is_lost_and_whatever_evil_nodes_do() {
+        for (seed, (attack, percent)) in Attack::ALL.into_iter().zip([10, 30, 2, 20, 5]).enumerate() {
+            let (seed, loss) = (seed as u64, Share::millionths(percent * 10_000));
+            let (lasts, settle) = (Duration::from_secs(4), Duration::from_secs(4));
+            let outcome = Trial { nodes: 12, seed, loss, lasts, settle, ..Trial::new(attack) }.run(true);
+            assert_eq!(outcome.honest_barred, 0, "{attack:?} {loss:?}");
+            assert_eq!(outcome.evil_barred > 0, attack == Attack::Forge, "{attack:?} {outcome:?}");
+            assert_eq!((outcome.twice, outcome.forged_delivered), (0, 0), "{attack:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::envelope::EnvelopeId;
 use crate::identity::NodeId;
 use crate::overlay::{Core, Reason};
-use crate::sim::statistics::Figures;
 use crate::sim::{Latencies, Simulation};
 
 /// What became of the honest nodes' messages, and what it cost the honest nodes.
@@ -27,7 +26,7 @@ pub struct Outcome {
     pub forged_delivered: u64,
     /// Messages of evil making that an honest node keeps, at most.
     pub kept_of_evil: u64,
-    /// How long deliveries took.
+    /// How long deliveries to honest nodes took.
     pub latency: Latencies,
     /// Signatures that honest nodes verified, all together.
     pub verifications: u64,
@@ -41,6 +40,11 @@ pub struct Outcome {
     pub members: usize,
     /// Links between honest and evil nodes at the end.
     pub evil_links: usize,
+    /// Evil nodes that an honest one barred, and honest nodes that an honest one barred: pairs, at the end (a bar lasts an
+    /// hour).
+    pub evil_barred: usize,
+    /// See `evil_barred`.
+    pub honest_barred: usize,
     /// The newcomer's links with honest nodes, and all of them.
     pub newcomer_honest_links: usize,
     /// See `newcomer_honest_links`.
@@ -91,7 +95,6 @@ impl Outcome {
             }
             held.of_evil = held.of_evil.max(of_evil);
         }
-        let Figures { latency, .. } = sim.ledger.figures();
         let mut reasons: BTreeMap<Reason, u64> = BTreeMap::new();
         for counts in honest.iter().filter_map(|node| sim.counts(*node)) {
             for (reason, count) in counts.iter().filter(|(_, count)| *count > 0) {
@@ -101,6 +104,13 @@ impl Outcome {
         let count = |reason: Reason| reasons.get(&reason).copied().unwrap_or(0);
         let with_evil = |node: &usize| sim.neighbours(*node).iter().filter(|other| evil.contains(other)).count();
         let newcomers = sim.neighbours(newcomer);
+        let barred = |others: &[usize]| {
+            let bars = |node: usize, other: usize| {
+                let (now, id) = (sim.now_at(node), sim.id(other));
+                node != other && sim.core(node, |core| core.is_barred(now, &id)) == Some(true)
+            };
+            honest.iter().map(|node| others.iter().filter(|other| bars(*node, **other)).count()).sum()
+        };
         Outcome {
             joined,
             honest: honest.len(),
@@ -111,13 +121,15 @@ impl Outcome {
             twice: held.twice,
             forged_delivered: held.forged,
             kept_of_evil: held.of_evil,
-            latency,
+            latency: sim.ledger.latency_at(|node| honest.contains(&node)),
             verifications: honest.iter().map(|node| sim.verifications(*node)).sum(),
             duplicates: count(Reason::Duplicate),
             shed: count(Reason::Shed),
             index: honest.iter().filter_map(|node| sim.core(*node, Core::index_len)).max().unwrap_or(0),
             members: honest.iter().map(|node| sim.member_count(*node)).max().unwrap_or(0),
             evil_links: honest.iter().map(with_evil).sum(),
+            evil_barred: barred(evil),
+            honest_barred: barred(honest),
             newcomer_honest_links: newcomers.iter().filter(|other| honest.contains(other)).count(),
             newcomer_links: newcomers.len(),
             dials_at_bystander: sim.dials_at(bystander),

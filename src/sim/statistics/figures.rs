@@ -34,6 +34,13 @@ pub struct Latencies {
     pub max: Duration,
 }
 
+impl Latencies {
+    fn of(sorted: &[Duration]) -> Self {
+        let percentile = |percent| percentile(sorted, percent).unwrap_or_default();
+        Latencies { p50: percentile(50), p99: percentile(99), max: percentile(100) }
+    }
+}
+
 /// What a ledger says in figures.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(in crate::sim) struct Figures {
@@ -53,18 +60,32 @@ impl Ledger {
     /// The figures so far.
     pub(in crate::sim) fn figures(&self) -> Figures {
         let steady = || self.messages.iter().filter(|message| !message.is_warm_up);
-        let mut took: Vec<Duration> = steady().flat_map(on_time).map(Delivery::after).collect();
-        took.sort_unstable();
-        let last_hops = steady().filter_map(|message| on_time(message).map(|delivery| u64::from(delivery.hops)).max());
+        let took = self.took(|_| true);
+        let last_hops =
+            steady().filter_map(|message| on_time(message).map(|(_, delivery)| u64::from(delivery.hops)).max());
         let percentile = |percent: u8| percentile(&took, percent.into()).unwrap_or_default();
         Figures {
             redundancy: redundancy(self.messages.iter()),
             redundancy_steady: redundancy(steady()),
             last_hop: Spread::of(last_hops),
-            latency: Latencies { p50: percentile(50), p99: percentile(99), max: percentile(100) },
+            latency: Latencies::of(&took),
             latency_curve: (0..=100).map(|percent| (percent, percentile(percent))).collect(),
             redundancy_curve: self.redundancy_curve(),
         }
+    }
+
+    /// How long deliveries took at some of the nodes.
+    pub(in crate::sim) fn latency_at(&self, counts: impl Fn(usize) -> bool) -> Latencies {
+        Latencies::of(&self.took(counts))
+    }
+
+    /// How long deliveries took, in rising order, the warm-up excepted.
+    fn took(&self, counts: impl Fn(usize) -> bool) -> Vec<Duration> {
+        let steady = self.messages.iter().filter(|message| !message.is_warm_up);
+        let on_time = steady.flat_map(on_time).filter(|(place, _)| counts(*place));
+        let mut took: Vec<Duration> = on_time.map(|(_, delivery)| delivery.after()).collect();
+        took.sort_unstable();
+        took
     }
 
     fn redundancy_curve(&self) -> Vec<(u64, f64)> {
@@ -76,11 +97,11 @@ impl Ledger {
     }
 }
 
-/// The deliveries at nodes that were there when it was published, the sender's own excepted.
-fn on_time(message: &Message) -> impl Iterator<Item = &Delivery> + Clone {
+/// The deliveries, each with its node, at nodes that were there when it was published, the sender's own excepted.
+fn on_time(message: &Message) -> impl Iterator<Item = (usize, &Delivery)> + Clone {
     let deliveries = message.deliveries.iter().enumerate();
     let counts = |place: usize, delivery: &Delivery| place != message.sender && delivery.log > 0 && !delivery.is_late;
-    deliveries.filter(move |(place, delivery)| counts(*place, delivery)).map(|(_, delivery)| delivery)
+    deliveries.filter(move |(place, delivery)| counts(*place, delivery))
 }
 
 fn redundancy<'a>(messages: impl Iterator<Item = &'a Message>) -> f64 {

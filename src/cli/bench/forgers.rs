@@ -1,0 +1,92 @@
+//! Neighbours that send bad signatures as fast as they can, and what the others notice of them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::super::Failure;
+use super::network::{NAME, identity};
+use crate::envelope::{Draft, Lifetime, Scheme, Signed, Timestamp};
+use crate::identity::{NetworkHash, NetworkName, NodeId};
+use crate::link::{Halves, Link, NoiseChannel, Outbox, connect};
+use crate::wire::{Frame, Hello};
+
+/// So many at once.
+const FORGERS: usize = 32;
+/// Places of their identities, beyond those of all nodes.
+const FIRST_PLACE: usize = 1 << 20;
+/// Between two attempts to come back: often enough that most are more than a node accepts in a second.
+const AGAIN: Duration = Duration::from_millis(20);
+/// How often a full queue is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+/// At the end of an envelope stands the signature, and before it the message, whose last bytes are another number each time.
+const SIGNATURE: usize = 64;
+const NUMBER: usize = 8;
+
+/// Thirty-two identities that forge against one node, and come back whenever they are sent away, until this is dropped.
+pub(super) struct Forgers {
+    _tasks: JoinSet<()>,
+}
+
+impl Forgers {
+    /// Sets them on the node.
+    pub(super) fn against(id: NodeId, address: SocketAddr, seed: u64) -> Result<Forgers, Failure> {
+        let network = NetworkHash::secure(&NAME.parse::<NetworkName>()?);
+        let mut tasks = JoinSet::new();
+        for place in 0..FORGERS {
+            let identity = Arc::new(identity(seed, FIRST_PLACE + place));
+            let channel = NoiseChannel::new(identity.clone(), network, None)?;
+            let draft = Draft {
+                title: "forged".parse()?,
+                message: Bytes::from_static(&[0; 256]),
+                time: Timestamp::now(),
+                lifetime: Lifetime::hours(1),
+            };
+            let sound = Signed::new(network, identity).publish(&draft)?.as_bytes().to_vec();
+            tasks.spawn(forge(id, address, channel, sound, place as u64));
+        }
+        Ok(Forgers { _tasks: tasks })
+    }
+}
+
+/// Comes, sends until the link is closed, and comes again.
+async fn forge(victim: NodeId, address: SocketAddr, channel: NoiseChannel, mut forgery: Vec<u8>, place: u64) {
+    let number_at = forgery.len() - SIGNATURE - NUMBER;
+    let mut number = place << 48;
+    loop {
+        let hello = Hello::new("a forger", Timestamp::now());
+        let opened = async {
+            let stream = TcpStream::connect(address).await.ok()?;
+            stream.set_nodelay(true).ok()?;
+            connect(&channel, Halves::from(stream), Some(victim), &hello, &|_| true).await.ok()
+        };
+        if let Some(Link { mut reader, writer, .. }) = opened.await {
+            let outbox = Outbox::default();
+            let feeding = async {
+                loop {
+                    number += 1;
+                    forgery[number_at..number_at + NUMBER].copy_from_slice(&number.to_be_bytes());
+                    if outbox.push_bulk(Frame::Broadcast(Bytes::copy_from_slice(&forgery))).is_err() {
+                        sleep(LOOK_EVERY).await;
+                    }
+                }
+            };
+            let hearing = async {
+                while let Ok(true) = reader.fill().await {
+                    while let Ok(Some(_)) = reader.next_frame() {}
+                }
+            };
+            tokio::select! {
+                _ = writer.run(outbox.clone()) => {}
+                () = feeding => {}
+                () = hearing => {}
+            }
+        }
+        sleep(AGAIN).await;
+    }
+}
