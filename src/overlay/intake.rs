@@ -274,7 +274,11 @@ impl Core {
         let copies = self.tickets.succeeded(ticket);
         let Finished { asked, announcers } = self.asking.finished(now.instant, &envelope.id());
         let repaired = self.repair.fetch.finished(now.instant, &envelope.id());
-        let by_itself = asked.is_none() && repaired.is_none() && !ticket.vouched;
+        // A new name costs nothing. Whoever floods what names of its own making say would seem to bring most things first,
+        // and have the honest prune each other. Where not all members can be known, most who speak are strangers.
+        let is_stranger = self.members.presence(&envelope.sender()).is_none()
+            && (envelope.title() == PRESENCE_TITLE || self.members.count() < self.settings.member_capacity);
+        let by_itself = asked.is_none() && repaired.is_none() && !ticket.vouched && !is_stranger;
         for copy in &copies {
             self.counts.count(Reason::Duplicate);
             if by_itself && !copy.vouched {

@@ -232,18 +232,17 @@ impl Core {
         }
     }
 
-    /// Closes a link that nobody needs when there are too many: one that never brought anything, one to a neighbour that has
-    /// too many itself, or the newest.
+    /// Closes a link that nobody needs when there are too many: one to a neighbour that has too many itself, of these one that
+    /// never brought anything, of these the newest.
     fn shed(&mut self, now: Now) {
+        let old = self.links.iter().filter(|(_, link)| link.counts() && now.instant.since(link.opened) >= SHED_AFTER);
         // A link that may still go by itself does not push out one that has lasted.
-        let is_young = |link: &super::links::Link| now.instant.since(link.opened) < SHED_AFTER;
-        let open = self.links.iter().filter(|(_, link)| !link.closing && !link.on_demand && !is_young(link));
-        let open: Vec<LinkId> = open.map(|(id, _)| *id).collect();
-        if open.len() <= self.settings.max_links {
+        let old: Vec<LinkId> = old.map(|(id, _)| *id).collect();
+        if old.len() <= self.settings.max_links {
             return;
         }
         let unneeded =
-            open.into_iter().filter_map(|id| Some((self.brings_nothing(id), self.surplus(now, id)?, id))).max();
+            old.into_iter().filter_map(|id| Some((self.surplus(now, id)?, self.brings_nothing(id), id))).max();
         if let Some((.., unneeded)) = unneeded {
             self.close(unneeded, Some(GoodbyeCode::Full), Reason::Full);
         }
@@ -275,6 +274,10 @@ impl Core {
                 addresses.next_try(now.instant, wanted.settings, wanted)
             });
             next_try.map(&mut at_latest);
+        }
+        if self.links.values().filter(|link| link.counts()).count() > self.settings.max_links {
+            let young = self.links.values().map(|link| link.opened + SHED_AFTER).filter(|old| *old > now.instant);
+            young.min().map(&mut at_latest);
         }
         if let Some(next) = next {
             // Never at once: whatever is due now was tried just before.

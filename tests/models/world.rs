@@ -85,6 +85,7 @@ impl World {
                 renew: false,
                 reconcile: true,
                 tree: true,
+                news: true,
                 members: false,
                 certificate: None,
                 epoch: None,

@@ -195,6 +195,16 @@ mod tests {
     }
 
     #[test]
+    fn what_names_that_nobody_knows_flood_does_not_slow_the_honest() {
+        for (attack, seed) in [(Attack::Spam, 4), (Attack::Poison, 0)] {
+            let (lasts, settle) = (Duration::from_secs(5), Duration::from_secs(5));
+            let trial = Trial { nodes: 20, seed, lasts, settle, ..Trial::new(attack) };
+            let p99 = [false, true].map(|attacked| trial.run(attacked).latency.p99);
+            assert!(p99[1] < p99[0] + Duration::from_millis(50), "{attack:?}, seed {seed}: {p99:?}");
+        }
+    }
+
+    #[test]
     fn what_is_replayed_is_verified_no_more() {
         let (without, with) = outcomes(Attack::Replay);
         assert!(with.duplicates > 2 * without.duplicates, "the attack took place: {with:?}");
