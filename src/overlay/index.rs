@@ -158,6 +158,11 @@ impl Index {
         }
     }
 
+    /// Everybody of whom something is remembered.
+    pub(super) fn senders(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.per_sender.keys().copied()
+    }
+
     /// Refuses after all what was accepted of those whom `takes` names with its time; gives it in the order of senders.
     pub(super) fn refuse_those(&mut self, takes: impl Fn(&NodeId, Timestamp) -> bool) -> Vec<(NodeId, EnvelopeId)> {
         let mut refused = Vec::new();

@@ -116,6 +116,11 @@ impl Simulation {
                     papers.revocations = Some(list);
                 }
             }
+            Output::KeepCertificate(certificate) => {
+                if let Some(papers) = &mut self.nodes[place].papers {
+                    papers.known.push(certificate);
+                }
+            }
             Output::Event(event) => self.note_event(place, &event),
         }
     }

@@ -474,7 +474,9 @@ impl Host {
             Output::Remember(peers) => assert!(peers.len() <= 64, "{} remembered", peers.len()),
             Output::Event(CoreEvent::LinkOpened { peer, .. }) => assert_ne!(peer, id(0)),
             Output::Event(_) => {}
-            Output::Claimed(_) | Output::Withdraw(_) | Output::KeepRevocations(_) => panic!("access is open"),
+            Output::Claimed(_) | Output::Withdraw(_) | Output::KeepRevocations(_) | Output::KeepCertificate(_) => {
+                panic!("access is open")
+            }
         }
     }
 

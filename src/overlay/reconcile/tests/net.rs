@@ -310,6 +310,7 @@ impl Net {
                     | Output::Claimed(_)
                     | Output::Withdraw(_)
                     | Output::KeepRevocations(_)
+                    | Output::KeepCertificate(_)
                     | Output::Event(_) => {}
                 }
             }
