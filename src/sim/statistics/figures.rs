@@ -75,6 +75,7 @@ impl Ledger {
     }
 
     /// How long deliveries took at some of the nodes.
+    #[cfg(feature = "lab")]
     pub(in crate::sim) fn latency_at(&self, counts: impl Fn(usize) -> bool) -> Latencies {
         Latencies::of(&self.took(counts))
     }
