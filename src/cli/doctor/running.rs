@@ -142,7 +142,8 @@ pub(super) mod tests {
         });
         let link = json!({
             "peer": other, "agent": "sealnet/0", "direction": "out", "remote": "192.0.2.1:7400", "round_trip_us": 1,
-            "sends_eager": true, "receives_eager": true, "sent_bytes": 1, "received_bytes": 1, "queued_bytes": 0, "open_seconds": 1,
+            "sends_eager": true, "receives_eager": true, "news": 0, "sent_bytes": 1, "received_bytes": 1, "queued_bytes": 0,
+            "open_seconds": 1,
         });
         let graph = json!({
             "nodes": [node(&own), node(&other)], "edges": [], "parts": [[own, other]], "diameter": 1,
