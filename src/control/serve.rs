@@ -1,7 +1,6 @@
 //! Serving: connections, and their limits.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -12,8 +11,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower_service::Service;
 
@@ -27,7 +25,7 @@ use crate::config::Config;
 use crate::identity::{KeyFileError, RandomnessError};
 use crate::node::Node;
 
-/// Connections at once.
+/// Connections at once. For somebody who comes when all are taken, the oldest over which no token came yet is closed.
 const CONNECTIONS: usize = 64;
 
 /// The longest head of a request, in bytes.
@@ -106,43 +104,76 @@ impl Drop for Served {
 
 impl Served {
     async fn serve(self, router: Router, closing: CancellationToken) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
-        let mut connections = JoinSet::new();
+        let mut connections = Connections::default();
         loop {
             let connection = tokio::select! {
                 () = closing.cancelled() => break,
-                Some(_) = connections.join_next() => continue,
+                Some(ended) = connections.tasks.join_next_with_id() => {
+                    connections.forget(&ended);
+                    continue;
+                }
                 accepted = self.place.accept() => accepted,
             };
-            match (connection, room.clone().try_acquire_owned()) {
-                (Ok(connection), Ok(permit)) => {
-                    let (router, closing) = (router.clone(), closing.clone());
-                    connections.spawn(async move {
-                        attend(connection, router, closing).await;
-                        drop(permit);
-                    });
+            match connection {
+                Ok(connection) if connections.has_room() => {
+                    let trusted = Trusted::default();
+                    let attending = attend(connection, router.clone(), trusted.clone(), closing.clone());
+                    connections.take(attending, trusted);
                 }
-                (Ok(mut connection), Err(_)) => {
+                Ok(mut connection) => {
                     // As much as fits at once: nobody waits for somebody there is no room for.
                     let _ = tokio::time::timeout(Duration::ZERO, connection.write_all(FULL)).await;
                 }
-                (Err(error), _) => {
+                Err(error) => {
                     // Too few file descriptors, for instance: it passes.
                     tracing::warn!(%error, "the control interface could not take a connection");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         }
-        let ending = async { while connections.join_next().await.is_some() {} };
+        let ending = async { while connections.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout(ENDING, ending).await.is_err() {
             tracing::debug!("some readers of the control interface were cut off");
         }
     }
 }
 
-/// Answers the requests on one connection.
-async fn attend(connection: Connection, router: Router, closing: CancellationToken) {
-    let trusted = Trusted::default();
+/// The connections that are open.
+#[derive(Default)]
+struct Connections {
+    tasks: JoinSet<()>,
+    /// In the order in which they came.
+    open: Vec<(AbortHandle, Trusted)>,
+}
+
+impl Connections {
+    /// Whether one more may be taken; makes room if need be. Nobody who has the token is sent away for somebody who may
+    /// not have it, and strangers cannot take all the room: only the oldest of them goes, so that whoever has the token has
+    /// the time of 64 connections to say so.
+    fn has_room(&mut self) -> bool {
+        if self.open.len() < CONNECTIONS {
+            return true;
+        }
+        let Some(stranger) = self.open.iter().position(|(_, trusted)| !trusted.is()) else { return false };
+        self.open.remove(stranger).0.abort();
+        true
+    }
+
+    fn take(&mut self, attending: impl Future<Output = ()> + Send + 'static, trusted: Trusted) {
+        self.open.push((self.tasks.spawn(attending), trusted));
+    }
+
+    fn forget(&mut self, ended: &Result<(tokio::task::Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => *id,
+            Err(error) => error.id(),
+        };
+        self.open.retain(|(task, _)| task.id() != id);
+    }
+}
+
+/// Answers the requests on one connection, and notes whether one of them had the token.
+async fn attend(connection: Connection, router: Router, trusted: Trusted, closing: CancellationToken) {
     let service = service_fn(|mut request: Request<Incoming>| {
         request.extensions_mut().insert(trusted.clone());
         router.clone().call(request.map(Body::new))

@@ -7,6 +7,7 @@ mod id;
 mod json;
 mod parse;
 mod scheme;
+mod short_id;
 mod strict_json;
 mod time;
 mod title;
@@ -15,6 +16,7 @@ pub use id::{EnvelopeId, EnvelopeIdError};
 pub use json::{JsonError, MAX_JSON};
 pub use parse::{Draft, Envelope, EnvelopeError, MAX_ENVELOPE, MAX_MESSAGE, MessageTooLong, Version};
 pub use scheme::{InvalidEnvelope, Open, Scheme, Signed, Verified, Verifier, VerifyError};
+pub use short_id::ShortId;
 pub use time::{Lifetime, Timestamp};
 pub use title::{Title, TitleError};
 

@@ -10,6 +10,7 @@ mod durable;
 mod holdings;
 mod memory;
 mod pages;
+mod papers;
 mod state;
 
 use std::fmt::Debug;

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use crate::envelope::Timestamp;
 use crate::identity::{NetworkHash, NodeId, encode_hex};
 
+use super::papers;
+
 /// So far ahead of the clock own times are allowed with one writing of the file.
 const AHEAD: Duration = Duration::from_secs(10);
 /// And at least so far ahead of the last own time, should that lie ahead of the clock itself: enough for ten thousand
@@ -237,6 +239,38 @@ impl State {
             record.revocation_epoch = epoch;
             record.revocations = Some(data_encoding::BASE64.encode(list));
         })
+    }
+
+    /// The certificates of members that former runs wrote down. Waits for the disk.
+    ///
+    /// # Errors
+    /// If their file cannot be read.
+    pub fn certificates(&self) -> Result<Vec<Vec<u8>>, StateError> {
+        papers::read(self.folder()).map_err(|error| self.failed("read", error))
+    }
+
+    /// Writes down these certificates, in the place of all that were. Waits for the disk.
+    ///
+    /// # Errors
+    /// If their file cannot be written.
+    pub fn replace_certificates(&self, certificates: &[Vec<u8>]) -> Result<(), StateError> {
+        papers::replace(self.folder(), certificates).map_err(|error| self.failed("written", error))
+    }
+
+    /// Writes down one certificate more, unless the node has stopped. It may be lost with the machine's power.
+    ///
+    /// # Errors
+    /// If their file cannot be written.
+    pub fn keep_certificate(&self, certificate: &[u8]) -> Result<(), StateError> {
+        let folder = self.folder.lock().unwrap_or_else(PoisonError::into_inner);
+        if folder.is_none() {
+            return Ok(());
+        }
+        papers::append(self.folder(), certificate).map_err(|error| self.failed("written", error))
+    }
+
+    fn failed(&self, doing: &'static str, error: io::Error) -> StateError {
+        StateError::Io { path: self.folder().to_owned(), doing, error }
     }
 
     /// The neighbours that were written down last.

@@ -24,7 +24,7 @@ use super::Events;
 use super::access::{AccessSource, Subject};
 use super::clock::{Clock, RunningClock};
 use super::handle::{Node, SecureNode};
-use super::link_task::{RECONCILE, TREE};
+use super::link_task::{NEWS, RECONCILE, TREE};
 use super::listener;
 use super::past_runs::{Folder, NewLog, go_on};
 use super::requests::{self, REQUESTS};
@@ -34,7 +34,7 @@ use super::shared::{Parts, Shared};
 use super::start_error::{LaunchError, StartError};
 
 /// What this program can do beyond the first version of the protocol; announced in HELLO.
-const FEATURES: [&str; 4] = [MEMBERS, RECONCILE, REQUESTS, TREE];
+const FEATURES: [&str; 5] = [MEMBERS, NEWS, RECONCILE, REQUESTS, TREE];
 
 /// What is to be done once the node is there.
 #[derive(Default)]

@@ -26,6 +26,9 @@ pub(super) const RECONCILE: &str = "reconcile";
 /// What a node announces that knows EAGER and LAZY.
 pub(super) const TREE: &str = "tree";
 
+/// What a node announces that knows NEWS.
+pub(super) const NEWS: &str = "news";
+
 /// Envelopes offered to the core at once.
 const BATCH: usize = 64;
 const BATCH_BYTES: usize = 256 << 10;
@@ -112,6 +115,7 @@ pub(super) fn register(
         renew: hello.renew,
         reconcile: hello.has_feature(RECONCILE),
         tree: hello.has_feature(TREE),
+        news: hello.has_feature(NEWS),
         members: hello.has_feature(MEMBERS),
         certificate: shared.attested(hello.certificate.as_ref()),
         epoch: hello.epoch,

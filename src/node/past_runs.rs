@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::access::Certified;
 use crate::envelope::Scheme;
 use crate::identity::NodeId;
 use crate::log::{Log, LogInstance, MemoryLog, State};
@@ -35,6 +36,17 @@ impl NewLog {
 
 pub(super) type GoneOn = (Core, Arc<dyn Log>, Option<Arc<State>>);
 
+/// Knows the members' certificates again, and begins their file anew with those that are still of use.
+fn recall_certificates(core: &mut Core, state: &State, now: Now) -> Result<(), StartError> {
+    let Some(authority) = core.authority() else { return Ok(()) };
+    // Those of an authority of before are left out, as is everything that is none.
+    let known: Vec<_> = state.certificates()?.iter().filter_map(|bytes| authority.certificate(bytes).ok()).collect();
+    core.recall_certificates(now, &known);
+    let of_use: Vec<_> = core.admission().certified().into_iter().flat_map(Certified::all).collect();
+    state.replace_certificates(&of_use.into_iter().map(|certificate| certificate.encode()).collect::<Vec<_>>())?;
+    Ok(())
+}
+
 /// Goes on with what an earlier run left in the folder.
 #[cfg_attr(not(feature = "disk"), expect(unused_variables, reason = "only a log on disk lies in the folder, too"))]
 pub(super) fn go_on(
@@ -56,6 +68,7 @@ pub(super) fn go_on(
     }
     let peers = state.peers().into_iter().map(|(id, address)| RememberedPeer { id, address });
     core.recall_peers(now, &peers.collect::<Vec<_>>());
+    recall_certificates(&mut core, &state, now)?;
     let begin = now.wall.max(past.last_time);
     #[cfg(feature = "disk")]
     if folder.has_log {
@@ -73,6 +86,7 @@ pub(super) fn go_on(
         })?;
         let kept = PastLog { began: log.created(), floor: log.floor() };
         core.recall(now, &Past { log: Some(kept), ..past });
+        core.recall_departures();
         state.note(now.wall, Some(log.created()))?;
         return Ok((core, Arc::new(log), Some(Arc::new(state))));
     }

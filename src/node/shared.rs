@@ -247,6 +247,7 @@ impl Shared {
                 Output::Claimed(claimed) => self.go_on(claimed),
                 Output::Withdraw(withdrawal) => self.withdraw(&withdrawal),
                 Output::KeepRevocations(list) => self.keep_revocations(list),
+                Output::KeepCertificate(certificate) => self.keep_certificate(&certificate),
                 Output::Event(event) => self.tell(event),
             }
         }
@@ -347,6 +348,17 @@ impl Shared {
             self.tasks.spawn_blocking(move || {
                 if let Err(error) = state.keep_revocations(list.epoch(), &list.encode()) {
                     tracing::warn!(%error, "the list of revocations could not be written down; neighbours will bring it again");
+                }
+            });
+        }
+    }
+
+    fn keep_certificate(&self, certificate: &Certificate) {
+        if let Some(state) = self.state.clone() {
+            let certificate = certificate.encode();
+            self.tasks.spawn_blocking(move || {
+                if let Err(error) = state.keep_certificate(&certificate) {
+                    tracing::warn!(%error, "a member's certificate could not be written down");
                 }
             });
         }

@@ -369,7 +369,33 @@ impl Core {
     pub fn learn_certificate(&mut self, now: Now, certificate: &Attested<Certificate>) {
         let Some(certified) = self.admission.certified_mut() else { return };
         if certified.learn(certificate, second(now.wall)) {
+            self.output(Output::KeepCertificate(certificate.clone()));
             self.admit_anew(now, certificate.membership().subject);
+        }
+    }
+
+    /// Knows certificates again that former runs learned. Called before [`start`](Core::start).
+    pub fn recall_certificates(&mut self, now: Now, certificates: &[Attested<Certificate>]) {
+        let Some(certified) = self.admission.certified_mut() else { return };
+        for certificate in certificates {
+            certified.learn(certificate, second(now.wall));
+        }
+    }
+
+    /// Lets go of what a log holds of those who are no members any more: while this node was down, somebody may have been
+    /// revoked, or taken from the list. Called when everything that was in the log is known again, before
+    /// [`start`](Core::start).
+    pub fn recall_departures(&mut self) {
+        let gone: BTreeSet<NodeId> = match &self.admission {
+            Admission::Open => return,
+            Admission::Listed(members) => self.index.senders().filter(|sender| !members.contains(sender)).collect(),
+            Admission::Certified(certified) => {
+                let revoked = certified.all().filter(|known| certified.is_revoked(&known.membership().serial));
+                revoked.map(|known| known.membership().subject).collect()
+            }
+        };
+        if !gone.is_empty() {
+            self.withdraw(&gone);
         }
     }
 
@@ -491,11 +517,7 @@ impl Core {
                 self.withhold(waiter.claimed.envelope(), Reason::Revoked);
             }
         }
-        let withdrawal = self.withdrawal_of(members);
-        for (sender, id) in self.index.refuse_those(|sender, time| withdrawal.takes(sender, time)) {
-            self.counts.count(Reason::Revoked);
-            self.withheld.put(sender, id);
-        }
+        self.withdraw(members);
         for member in members {
             if self.may_link(now, member).is_ok() {
                 continue;
@@ -507,8 +529,17 @@ impl Core {
                 self.event(CoreEvent::Member { id: *member, state: MemberState::Gone });
             }
         }
-        self.output(Output::Withdraw(withdrawal));
         self.maintain(now);
+    }
+
+    /// What these said goes from the index's accepted ids and from the log, except what a membership still stands for.
+    fn withdraw(&mut self, members: &BTreeSet<NodeId>) {
+        let withdrawal = self.withdrawal_of(members);
+        for (sender, id) in self.index.refuse_those(|sender, time| withdrawal.takes(sender, time)) {
+            self.counts.count(Reason::Revoked);
+            self.withheld.put(sender, id);
+        }
+        self.output(Output::Withdraw(withdrawal));
     }
 
     /// The network is shut down by one who may: everybody hears it from here at once, then this node is to stop.

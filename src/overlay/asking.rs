@@ -1,9 +1,10 @@
-//! Lazy push: ids are announced (HAVE), contents are asked for (WANT), and what is not there is said (ABSENT).
+//! Lazy push: ids are announced (HAVE, and NEWS by short names), contents are asked for (WANT), and what is not there is
+//! said (ABSENT).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::envelope::EnvelopeId;
+use crate::envelope::{EnvelopeId, ShortId};
 use crate::wire::{Frame, Kind};
 
 use super::core::Timer;
@@ -18,6 +19,8 @@ const FETCHED_FIRST: Duration = Duration::from_secs(1);
 const FIRST_ASK_MOST: Duration = Duration::from_millis(1600);
 /// So long after the last time that asking was hasty the tree has half the time again.
 const PATIENCE_LASTS: Duration = Duration::from_secs(5);
+/// So much is waited for only where more is said than comes at once.
+const MUCH: usize = 64;
 /// How long an asked neighbour has before the next announcer is asked: so many times what the tree has, and at most as
 /// long as that may become.
 const NEXT_ASK: u32 = 4;
@@ -38,9 +41,17 @@ const SERVED_WITHIN: Duration = Duration::from_secs(60);
 /// forgotten.
 const SERVED_CAPACITY: usize = 16_384;
 
+/// Who announced an envelope, and under which name: by that it is asked for there. What another neighbour calls it does not
+/// count: a made-up id that begins like a true one would be asked for in its place.
+#[derive(Clone, Copy, Debug)]
+struct Announcer {
+    link: LinkId,
+    name: EnvelopeId,
+}
+
 #[derive(Debug)]
 struct Wanted {
-    announcers: Vec<LinkId>,
+    announcers: Vec<Announcer>,
     asked: Option<LinkId>,
     since: Instant,
     due: Instant,
@@ -67,17 +78,17 @@ pub(super) enum AskedFor {
     Past,
 }
 
-/// What was announced to this node and has not come.
+/// What was announced to this node and has not come. All names of an envelope begin alike.
 #[derive(Debug)]
 pub(super) struct Asking {
-    wanted: BTreeMap<EnvelopeId, Wanted>,
-    due: BTreeSet<(Instant, EnvelopeId)>,
+    wanted: BTreeMap<ShortId, Wanted>,
+    due: BTreeSet<(Instant, ShortId)>,
     /// How many of `wanted` a link has announced.
     announced: BTreeMap<LinkId, usize>,
     /// How many of `wanted` are asked of a link.
     open: BTreeMap<LinkId, usize>,
     /// Ids that were asked for and arrived, and are being verified.
-    arrived: BTreeSet<EnvelopeId>,
+    arrived: BTreeSet<ShortId>,
     /// How often a link did not bring what it had announced. Those who keep their promises are asked first.
     broken: BTreeMap<LinkId, u32>,
     /// How long the tree has, and since when.
@@ -101,8 +112,9 @@ impl Default for Asking {
 }
 
 impl Asking {
-    /// A link announced an id that is unknown here.
-    fn announced(&mut self, now: Instant, link: LinkId, id: EnvelopeId, first_ask: Duration) {
+    /// A link announced an envelope that is unknown here, by its id or by its short name among zeros.
+    fn announced(&mut self, now: Instant, link: LinkId, name: EnvelopeId, first_ask: Duration) {
+        let id = ShortId::from(&name);
         let count = self.announced.entry(link).or_default();
         if *count >= ANNOUNCED_PER_LINK {
             return;
@@ -113,55 +125,61 @@ impl Asking {
             Wanted { announcers: Vec::new(), asked: None, since: now, due, was_asked: false, is_news }
         });
         wanted.is_news |= is_news;
-        if wanted.announcers.contains(&link) || wanted.asked == Some(link) {
+        if wanted.asked == Some(link) || wanted.announcers.iter().any(|other| other.link == link) {
             return;
         }
         if wanted.announcers.len() < ANNOUNCERS {
-            wanted.announcers.push(link);
+            wanted.announcers.push(Announcer { link, name });
             *count += 1;
             return;
         }
         // So that many liars cannot fill the places before an honest neighbour speaks.
         let broken = |link: &LinkId| self.broken.get(link).copied().unwrap_or(0);
-        let worst = wanted.announcers.iter_mut().max_by_key(|other| broken(other));
-        if let Some(worst) = worst.filter(|worst| broken(worst) > broken(&link)) {
+        let worst = wanted.announcers.iter_mut().max_by_key(|other| broken(&other.link));
+        if let Some(worst) = worst.filter(|worst| broken(&worst.link) > broken(&link)) {
             *count += 1;
-            let worst = std::mem::replace(worst, link);
-            less(&mut self.announced, worst);
+            let worst = std::mem::replace(worst, Announcer { link, name });
+            less(&mut self.announced, worst.link);
         }
     }
 
     /// Whether a neighbour was asked for the id, and has time left to answer.
     pub(super) fn is_asked(&self, id: &EnvelopeId) -> bool {
-        self.wanted.get(id).is_some_and(|wanted| wanted.asked.is_some())
+        self.wanted.get(&id.into()).is_some_and(|wanted| wanted.asked.is_some())
     }
 
     /// A copy arrived: it need not be asked for (again), unless it turns out bad. Says whether it was asked of this link, and
     /// comes for the first time since.
     pub(super) fn arrived(&mut self, id: &EnvelopeId, from: LinkId) -> bool {
-        self.wanted.get(id).is_some_and(|wanted| wanted.asked == Some(from)) && self.arrived.insert(*id)
+        let id = ShortId::from(id);
+        self.wanted.get(&id).is_some_and(|wanted| wanted.asked == Some(from)) && self.arrived.insert(id)
     }
 
     /// A copy was found good. Says whether it was the answer to a question, and who has it too.
     pub(super) fn finished(&mut self, now: Instant, id: &EnvelopeId) -> Finished {
-        let has_arrived = self.arrived.contains(id);
+        let id = ShortId::from(id);
+        let has_arrived = self.arrived.contains(&id);
         let Some(wanted) = self.forget(id) else { return Finished::default() };
-        if wanted.was_asked && wanted.is_news && !has_arrived {
-            self.was_hasty(now);
+        if wanted.is_news && !has_arrived {
+            self.came_by_itself(now, now.since(wanted.since));
+            if wanted.was_asked {
+                self.was_hasty(now);
+            }
         }
         if has_arrived && let Some(broken) = wanted.asked.and_then(|link| self.broken.get_mut(&link)) {
             *broken /= 2;
         }
         let asked = if wanted.is_news { AskedFor::News } else { AskedFor::Past };
-        Finished { asked: has_arrived.then_some(asked), announcers: wanted.announcers }
+        let announcers = wanted.announcers.iter().map(|announcer| announcer.link).collect();
+        Finished { asked: has_arrived.then_some(asked), announcers }
     }
 
-    fn forget(&mut self, id: &EnvelopeId) -> Option<Wanted> {
-        self.arrived.remove(id);
-        let wanted = self.wanted.remove(id)?;
-        self.due.remove(&(wanted.due, *id));
-        for link in &wanted.announcers {
-            less(&mut self.announced, *link);
+    fn forget(&mut self, id: ShortId) -> Option<Wanted> {
+        self.arrived.remove(&id);
+        let wanted = self.wanted.remove(&id)?;
+        self.due.remove(&(wanted.due, id));
+        for announcer in &wanted.announcers {
+            less(&mut self.announced, announcer.link);
         }
         if let Some(link) = wanted.asked {
             less(&mut self.open, link);
@@ -169,9 +187,19 @@ impl Asking {
         Some(wanted)
     }
 
+    /// News came by themselves so long after they were announced. Where much is waited for, links or this node are behind: what
+    /// is announced now has twice that, before it is asked for in vain. Where little is, a neighbour that is late with
+    /// everything gains nothing by it: what it brings is asked of others as soon as ever.
+    fn came_by_itself(&mut self, now: Instant, after: Duration) {
+        let patience = (after * 2).min(FIRST_ASK_MOST);
+        if patience > self.first_ask && self.wanted.len() >= MUCH {
+            (self.first_ask, self.patient_since) = (patience, now);
+        }
+    }
+
     /// It came, and there is no room for it now: nobody else is asked for it.
     pub(super) fn declined(&mut self, id: &EnvelopeId) {
-        self.forget(id);
+        self.forget(id.into());
     }
 
     /// Something came by itself although it had been asked for: links are slow or full, and asking makes them fuller.
@@ -200,7 +228,7 @@ impl Asking {
     }
 
     /// Puts an id's next question off until `due`.
-    fn reschedule(&mut self, id: EnvelopeId, due: Instant) {
+    fn reschedule(&mut self, id: ShortId, due: Instant) {
         if let Some(wanted) = self.wanted.get_mut(&id) {
             self.due.remove(&(wanted.due, id));
             wanted.due = due;
@@ -208,7 +236,7 @@ impl Asking {
         }
     }
 
-    /// The ids to ask for now, each with whom to ask.
+    /// What to ask for now, each under the name by which it was announced, with whom to ask.
     fn take_due(&mut self, now: Instant, usable: impl Fn(LinkId) -> bool) -> Vec<(LinkId, EnvelopeId)> {
         let next_ask = (self.patience(now) * NEXT_ASK).min(FIRST_ASK_MOST);
         let mut questions = Vec::new();
@@ -226,24 +254,24 @@ impl Asking {
             }
             let (open, broken) = (&self.open, &self.broken);
             let has_room = |link: &LinkId| open.get(link).is_none_or(|count| *count < OPEN_PER_LINK);
-            wanted.announcers.retain(|link| {
-                let keep = usable(*link);
+            wanted.announcers.retain(|announcer| {
+                let keep = usable(announcer.link);
                 if !keep {
-                    less(&mut self.announced, *link);
+                    less(&mut self.announced, announcer.link);
                 }
                 keep
             });
-            let free = wanted.announcers.iter().enumerate().filter(|(_, link)| has_room(link));
-            let best = free.min_by_key(|(place, link)| (broken.get(link).copied().unwrap_or(0), *place));
+            let free = wanted.announcers.iter().enumerate().filter(|(_, announcer)| has_room(&announcer.link));
+            let best = free.min_by_key(|(place, other)| (broken.get(&other.link).copied().unwrap_or(0), *place));
             if let Some((place, _)) = best {
-                let link = wanted.announcers.remove(place);
+                let Announcer { link, name } = wanted.announcers.remove(place);
                 less(&mut self.announced, link);
                 *self.open.entry(link).or_default() += 1;
                 (wanted.asked, wanted.was_asked) = (Some(link), true);
-                questions.push((link, id));
+                questions.push((link, name));
                 self.reschedule(id, now + next_ask);
             } else if now.since(wanted.since) >= FORGET || (wanted.announcers.is_empty() && wanted.was_asked) {
-                self.forget(&id);
+                self.forget(id);
             } else {
                 self.reschedule(id, now + next_ask);
             }
@@ -306,8 +334,7 @@ impl Core {
         let first_ask = if is_fresh { Duration::ZERO } else { self.asking.patience(now.instant) };
         for id in ids {
             if self.knows(&id) {
-                self.is_known_to(&id, from);
-                self.holders.note(&id, from, Held::Announced);
+                self.has_announced(from, &id);
             } else {
                 let is_coming = self.repair.fetch.is_wanted(&id);
                 let first_ask = if is_coming { FETCHED_FIRST } else { first_ask };
@@ -315,6 +342,29 @@ impl Core {
             }
         }
         self.ask_due(now);
+    }
+
+    /// A neighbour announced what it heard of just now, by short names. Others hear of it at this moment too, however young
+    /// the link is.
+    pub(super) fn news(&mut self, now: Now, from: LinkId, ids: impl Iterator<Item = ShortId>) {
+        if !self.links.contains_key(&from) {
+            return;
+        }
+        let first_ask = self.asking.patience(now.instant);
+        for short in ids {
+            match self.index.newest(short) {
+                Some(id) => self.has_announced(from, &id),
+                None if self.budgets.is_unread(short) => {}
+                None => self.asking.announced(now.instant, from, short.padded(), first_ask),
+            }
+        }
+        self.ask_due(now);
+    }
+
+    /// A neighbour announced what is known here.
+    fn has_announced(&mut self, from: LinkId, id: &EnvelopeId) {
+        self.is_known_to(id, from);
+        self.holders.note(id, from, Held::Announced);
     }
 
     /// Asks for what is due.
@@ -341,6 +391,7 @@ impl Core {
             if self.not_fetched(now, from, &id) {
                 continue;
             }
+            let id = ShortId::from(&id);
             if self.asking.wanted.get(&id).is_some_and(|wanted| wanted.asked == Some(from)) {
                 self.asking.reschedule(id, now.instant);
             }
@@ -353,8 +404,11 @@ impl Core {
     pub(super) fn want(&mut self, now: Now, from: LinkId, ids: impl Iterator<Item = EnvelopeId>) {
         let mut from_log = Vec::new();
         let mut asked = 0;
-        for id in ids {
+        for name in ids {
             asked += 1;
+            // A short name that says nothing here stays as it is: it is not held.
+            let short = ShortId::from(&name);
+            let id = if short.is(&name) { self.index.newest(short).unwrap_or(name) } else { name };
             let Some(link) = self.links.get_mut(&from).filter(|link| !link.closing) else { return };
             // Nothing is remembered of what was made up: that it is not there costs as much as asking for it.
             if self.index.contains(&id) && !link.served.may(now.instant, id) {

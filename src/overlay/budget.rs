@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::envelope::{Envelope, EnvelopeId};
+use crate::envelope::{Envelope, EnvelopeId, ShortId};
 use crate::identity::NodeId;
 
 use super::bucket::TokenBucket;
@@ -40,8 +40,8 @@ pub(super) struct SenderBudgets {
     strangers: Option<SenderBudget>,
     /// How many ids are remembered as shed.
     shed: usize,
-    /// What strangers sent when their budget was used up, and nobody verified: it is not asked for before there is room for
-    /// it. Not in the index, where only what was verified may stand.
+    /// What strangers sent when their budget was used up, and nobody verified, by its short name: it is not asked for before
+    /// there is room for it. Not in the index, where only what was verified may stand.
     unread: NewestIds,
 }
 
@@ -50,9 +50,9 @@ impl SenderBudgets {
         SenderBudgets { senders: BTreeMap::new(), strangers: None, shed: 0, unread: NewestIds::new(SHED_IN_ALL, hash) }
     }
 
-    /// Whether an id was dropped for want of room, without being verified.
-    pub(super) fn is_unread(&self, id: &EnvelopeId) -> bool {
-        self.unread.contains(id)
+    /// Whether an envelope was dropped for want of room, without being verified.
+    pub(super) fn is_unread(&self, name: ShortId) -> bool {
+        self.unread.contains(&name.padded())
     }
 }
 
@@ -123,7 +123,7 @@ impl Core {
         let strangers = self.budgets.strangers.as_mut();
         let is_shed = strangers.is_some_and(|strangers| !strangers.has_room(envelope, now.instant));
         if is_shed {
-            self.budgets.unread.insert(&envelope.id());
+            self.budgets.unread.insert(&ShortId::from(&envelope.id()).padded());
         }
         is_shed
     }

@@ -191,7 +191,7 @@ impl Core {
             asking: Asking::default(),
             repair: Repair::default(),
             tree: Tree::new(now.instant, IdHash::new(hash_key)),
-            holders: Holders::default(),
+            holders: Holders::new(IdHash::new(hash_key)),
             timers: Timers::default(),
             links: BTreeMap::new(),
             dials: BTreeMap::new(),

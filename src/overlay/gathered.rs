@@ -1,7 +1,7 @@
 //! Presences travel together. None of them is urgent, and in a large network there are many: passing on those of a moment
 //! at once costs each node one record a neighbour instead of one for each.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::envelope::{Envelope, EnvelopeId, Verified};
@@ -112,7 +112,15 @@ impl Core {
         let ids = std::mem::take(&mut self.tree.gathered.ids);
         // The table keeps its room: it is filled again at once.
         let waiting: Vec<_> = ids.iter().filter_map(|id| self.tree.gathered.by_id.remove_entry(id)).collect();
-        self.tell(waiting.iter().map(|(id, waiting)| (*id, waiting.ids.as_slice())));
+        let mut by_link: BTreeMap<LinkId, Vec<EnvelopeId>> = BTreeMap::new();
+        for (id, waiting) in waiting {
+            for link in waiting.ids {
+                by_link.entry(link).or_default().push(id);
+            }
+        }
+        for (link, ids) in by_link {
+            self.tell(link, &ids);
+        }
     }
 
     /// A neighbour has a broadcast: it need neither be sent nor told it.

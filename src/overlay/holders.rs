@@ -1,12 +1,12 @@
 //! Who else has a broadcast: what a node can know of its neighbours without asking them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use crate::envelope::{Envelope, EnvelopeId, Timestamp, Title};
 use crate::identity::NodeId;
 
-use super::index::live_until;
+use super::index::{IdHash, live_until};
 use super::output::LinkId;
 use super::{Core, Now, TIME_TOLERANCE};
 
@@ -42,14 +42,19 @@ pub struct Holder {
 }
 
 /// What is known of the newest broadcasts.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Holders {
-    known: BTreeMap<EnvelopeId, Vec<(LinkId, Held)>>,
+    // Looked up for every announcement, never iterated: its order can influence nothing.
+    known: HashMap<EnvelopeId, Vec<(LinkId, Held)>, IdHash>,
     own: VecDeque<EnvelopeId>,
     others: VecDeque<EnvelopeId>,
 }
 
 impl Holders {
+    pub(super) fn new(hash: IdHash) -> Self {
+        Holders { known: HashMap::with_hasher(hash), own: VecDeque::new(), others: VecDeque::new() }
+    }
+
     /// Follows an application's broadcast that was accepted. `brought`: who has it already.
     pub(super) fn add(&mut self, envelope: &Envelope, own: NodeId, brought: &[LinkId]) {
         if envelope.title().starts_with(Title::PROTOCOL_PREFIX) {

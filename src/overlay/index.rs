@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, Hasher};
 use std::time::Duration;
 
-use crate::envelope::{Envelope, EnvelopeId, Lifetime, Timestamp};
+use crate::envelope::{Envelope, EnvelopeId, Lifetime, ShortId, Timestamp};
 use crate::identity::NodeId;
 
 use super::by_time::ByTime;
 use super::newest_ids::NewestIds;
 use super::presence::{LEAVE_TITLE, PRESENCE_TITLE, fills_slot};
+use super::recent_ids::RecentIds;
 use super::{Reason, Seen, TIME_TOLERANCE};
 
 /// How long an id is remembered after its envelope stopped being live. Longer than any two honest clocks differ.
@@ -48,6 +49,8 @@ pub(super) struct Index {
     entries: HashMap<EnvelopeId, Entry, IdHash>,
     /// Presences and leaves.
     passing: NewestIds,
+    /// The newest of all but presences.
+    recent: RecentIds,
     by_time: ByTime,
     by_expiry: BTreeMap<u64, Vec<EnvelopeId>>,
     per_sender: BTreeMap<NodeId, usize>,
@@ -63,6 +66,7 @@ impl Index {
         Index {
             entries: HashMap::with_hasher(IdHash(hash_key)),
             passing: NewestIds::new(capacity / PASSING, IdHash(hash_key)),
+            recent: RecentIds::new(IdHash(hash_key)),
             by_time: ByTime::default(),
             by_expiry: BTreeMap::new(),
             per_sender: BTreeMap::new(),
@@ -75,6 +79,11 @@ impl Index {
     /// Whether the id was seen.
     pub(super) fn contains(&self, id: &EnvelopeId) -> bool {
         self.entries.contains_key(id) || self.passing.contains(id)
+    }
+
+    /// The id that one of the newest envelopes was seen under, presences left out.
+    pub(super) fn newest(&self, short: ShortId) -> Option<EnvelopeId> {
+        self.recent.get(short)
     }
 
     /// Whether the envelope with this id was accepted; of presences and leaves that is not known here.
@@ -104,6 +113,9 @@ impl Index {
     /// Remembers a verified envelope as claimed. A full index forgets its oldest id and raises the floor above it, so
     /// that what was forgotten cannot come back as new.
     pub(super) fn claim(&mut self, envelope: &Envelope, keep: Duration) {
+        if envelope.title() != PRESENCE_TITLE {
+            self.recent.insert(envelope.id());
+        }
         if matches!(envelope.title(), PRESENCE_TITLE | LEAVE_TITLE) {
             self.passing.insert(&envelope.id());
             return;
@@ -146,6 +158,11 @@ impl Index {
         }
     }
 
+    /// Everybody of whom something is remembered.
+    pub(super) fn senders(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.per_sender.keys().copied()
+    }
+
     /// Refuses after all what was accepted of those whom `takes` names with its time; gives it in the order of senders.
     pub(super) fn refuse_those(&mut self, takes: impl Fn(&NodeId, Timestamp) -> bool) -> Vec<(NodeId, EnvelopeId)> {
         let mut refused = Vec::new();
@@ -163,6 +180,7 @@ impl Index {
     /// Forgets an id before its time: it may come again as new.
     pub(super) fn release(&mut self, id: &EnvelopeId) {
         self.passing.remove(id);
+        self.recent.remove(id);
         if let Some(entry) = self.entries.get(id) {
             self.by_time.remove(&(entry.time, *id));
             self.forget(id);

@@ -519,6 +519,6 @@ impl Core {
 
     /// Says whether an id was judged, is being judged now, or is not to be judged yet.
     pub(super) fn knows(&self, id: &EnvelopeId) -> bool {
-        self.index.contains(id) || self.budgets.is_unread(id)
+        self.index.contains(id) || self.budgets.is_unread(id.into())
     }
 }

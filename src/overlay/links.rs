@@ -50,6 +50,8 @@ pub struct Opening {
     pub reconcile: bool,
     /// Whether the other node knows EAGER and LAZY.
     pub tree: bool,
+    /// Whether the other node knows NEWS.
+    pub news: bool,
     /// Whether the other node knows MEMBERS_WANTED.
     pub members: bool,
     /// The certificate in its HELLO, if the authority of the network signed it.
@@ -116,6 +118,8 @@ pub(super) struct Link {
     pub(super) reconciles: bool,
     /// Whether it answers MEMBERS_WANTED.
     pub(super) members: bool,
+    /// Whether what is new is told it by short names.
+    pub(super) takes_news: bool,
     /// Questions for certificates that may be put to it.
     pub(super) questions: TokenBucket,
     /// Whether it takes lists of revocations.
@@ -288,6 +292,7 @@ impl Core {
             served: Served::default(),
             reconciles: opening.reconcile,
             members: opening.members,
+            takes_news: opening.news,
             questions: TokenBucket::new(QUESTIONS, self.settings.ask_every, now.instant),
             has_epoch: opening.epoch.is_some(),
             edge: Edge::new(opening.tree),
@@ -447,6 +452,7 @@ impl Core {
             Frame::PeersWanted(wanted) => self.answer_peers(now, from, wanted),
             Frame::MembersWanted(wanted) => self.answer_members(now, from, &wanted),
             Frame::Have(ids) => self.have(now, from, ids.iter()),
+            Frame::News(ids) => self.news(now, from, ids.iter()),
             Frame::Want(ids) => self.want(now, from, ids.iter()),
             Frame::Absent(ids) => self.absent(now, from, ids.iter()),
             Frame::Reconcile(body) => self.reconcile(now, from, body),

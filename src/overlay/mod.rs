@@ -35,6 +35,7 @@ mod peers;
 mod presence;
 mod ranges;
 mod reason;
+mod recent_ids;
 mod reconcile;
 mod records;
 mod relay;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::access::{Attested, Revocations};
+use crate::access::{Attested, Certificate, Revocations};
 use crate::envelope::{Envelope, EnvelopeId, Verified};
 use crate::identity::NodeId;
 use crate::wire::{Frame, GoodbyeCode};
@@ -121,6 +121,8 @@ pub enum Output {
     Withdraw(Withdrawal),
     /// Write down the list of revocations, in the place of an older one.
     KeepRevocations(Attested<Revocations>),
+    /// Write down a member's certificate, for [`Core::recall_certificates`](super::Core::recall_certificates).
+    KeepCertificate(Attested<Certificate>),
     /// Tell whoever listens.
     Event(CoreEvent),
 }

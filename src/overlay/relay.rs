@@ -1,13 +1,14 @@
 //! To whom a broadcast goes: contents at once, ids a moment later, several together.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use crate::envelope::{Envelope, EnvelopeId, Verified};
+use crate::envelope::{Envelope, EnvelopeId, ShortId, Verified};
 use crate::wire::{Frame, Kind};
 
 use super::asking::AskedFor;
 use super::core::Timer;
+use super::index::IdHash;
 use super::output::{LinkId, Output};
 use super::presence::PRESENCE_TITLE;
 use super::settings::Broadcast;
@@ -30,23 +31,50 @@ pub struct Handed {
 }
 
 /// Ids that are about to be announced, and to whom.
-#[derive(Debug, Default)]
-pub(super) struct Untold(BTreeMap<EnvelopeId, Vec<LinkId>>);
+#[derive(Debug)]
+pub(super) struct Untold {
+    ids: Vec<Announcement>,
+    // Looked up for every copy and every announcement, never iterated: its order can influence nothing.
+    places: HashMap<EnvelopeId, usize, IdHash>,
+}
+
+/// An id, and whom it is told.
+#[derive(Debug)]
+struct Announcement {
+    id: EnvelopeId,
+    to: Vec<LinkId>,
+    /// Others hear of it at this moment too: those who have it know its short name.
+    is_news: bool,
+}
 
 impl Untold {
-    pub(super) fn insert(&mut self, id: EnvelopeId, to: Vec<LinkId>) {
-        self.0.insert(id, to);
+    pub(super) fn new(hash: IdHash) -> Self {
+        Untold { ids: Vec::new(), places: HashMap::with_hasher(hash) }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
+    fn insert(&mut self, id: EnvelopeId, to: Vec<LinkId>, is_news: bool) {
+        let announcement = Announcement { id, to, is_news };
+        let place = *self.places.entry(id).or_insert(self.ids.len());
+        match self.ids.get_mut(place) {
+            Some(before) => *before = announcement,
+            None => self.ids.push(announcement),
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.ids.len()
     }
 
     /// A neighbour has it: it need not be told.
     pub(super) fn is_known_to(&mut self, id: &EnvelopeId, link: LinkId) {
-        if let Some(links) = self.0.get_mut(id) {
-            links.retain(|other| *other != link);
+        if let Some(waiting) = self.places.get(id).and_then(|place| self.ids.get_mut(*place)) {
+            waiting.to.retain(|other| *other != link);
         }
+    }
+
+    fn take(&mut self) -> Vec<Announcement> {
+        self.places.clear();
+        std::mem::take(&mut self.ids)
     }
 }
 
@@ -103,7 +131,7 @@ impl Core {
                 Push::Lazy => lazy.push(*id),
             }
         }
-        self.hand(now, envelope, eager, lazy)
+        self.hand(now, envelope, eager, lazy, true)
     }
 
     /// Passes on what this node had to ask for.
@@ -121,10 +149,17 @@ impl Core {
             let hangs_here = link.edge.push == Push::Eager && !link.edge.feeds();
             if flows && hangs_here { contents.push(*id) } else { ids.push(*id) }
         }
-        self.hand(now, envelope, contents, ids);
+        self.hand(now, envelope, contents, ids, asked == AskedFor::News);
     }
 
-    fn hand(&mut self, now: Now, envelope: &Verified<Envelope>, contents: Vec<LinkId>, ids: Vec<LinkId>) -> Handed {
+    fn hand(
+        &mut self,
+        now: Now,
+        envelope: &Verified<Envelope>,
+        contents: Vec<LinkId>,
+        ids: Vec<LinkId>,
+        is_news: bool,
+    ) -> Handed {
         if envelope.lifetime().is_live_only() && !ids.is_empty() {
             self.tree.moments.put(now.instant, envelope);
         }
@@ -136,18 +171,18 @@ impl Core {
             self.gather(now, envelope, contents, ids);
             return handed;
         }
-        self.announce_later(now, envelope, ids);
+        self.announce_later(now, envelope, ids, is_news);
         if !contents.is_empty() {
             self.output(Output::Relay { envelope: envelope.clone(), to: contents });
         }
         handed
     }
 
-    fn announce_later(&mut self, now: Now, envelope: &Envelope, to: Vec<LinkId>) {
+    fn announce_later(&mut self, now: Now, envelope: &Envelope, to: Vec<LinkId>, is_news: bool) {
         if to.is_empty() {
             return;
         }
-        self.tree.untold.insert(envelope.id(), to);
+        self.tree.untold.insert(envelope.id(), to, is_news);
         if self.tree.untold.len() < Kind::MAX_HAVE {
             self.timers.set_earlier(Timer::Have, now.instant + COLLECT);
         } else {
@@ -162,22 +197,33 @@ impl Core {
         if let Some(next) = self.tree.moments.next() {
             self.timers.set_earlier(Timer::Have, next);
         }
-        let untold = std::mem::take(&mut self.tree.untold);
-        self.tell(untold.0.iter().map(|(id, links)| (*id, links.as_slice())));
+        let mut by_link: BTreeMap<LinkId, Told> = BTreeMap::new();
+        for Announcement { id, to, is_news } in self.tree.untold.take() {
+            for link in to {
+                let told = by_link.entry(link).or_default();
+                let short = is_news && self.links.get(&link).is_some_and(|link| link.takes_news);
+                if short { told.news.push(ShortId::from(&id)) } else { told.ids.push(id) }
+            }
+        }
+        for (link, Told { news, ids }) in by_link {
+            for news in news.chunks(Kind::MAX_HAVE) {
+                self.send(link, Frame::News(news.iter().copied().collect()));
+            }
+            self.tell(link, &ids);
+        }
     }
 
-    /// Announces ids, each on the links that are to be told it.
-    pub(super) fn tell<'a>(&mut self, untold: impl Iterator<Item = (EnvelopeId, &'a [LinkId])>) {
-        let mut by_link: BTreeMap<LinkId, Vec<EnvelopeId>> = BTreeMap::new();
-        for (id, links) in untold {
-            for link in links {
-                by_link.entry(*link).or_default().push(id);
-            }
-        }
-        for (link, ids) in by_link {
-            for ids in ids.chunks(Kind::MAX_HAVE) {
-                self.send(link, Frame::Have(ids.iter().copied().collect()));
-            }
+    /// Announces ids on a link.
+    pub(super) fn tell(&mut self, link: LinkId, ids: &[EnvelopeId]) {
+        for ids in ids.chunks(Kind::MAX_HAVE) {
+            self.send(link, Frame::Have(ids.iter().copied().collect()));
         }
     }
+}
+
+/// What one neighbour is told.
+#[derive(Default)]
+struct Told {
+    news: Vec<ShortId>,
+    ids: Vec<EnvelopeId>,
 }

@@ -151,7 +151,7 @@ impl Tree {
             lost: false,
             asked: TokenBucket::new(ASKED_BURST, ASKED_EVERY, now),
             late: NewestIds::new(LATE, hash.clone()),
-            untold: Untold::default(),
+            untold: Untold::new(hash.clone()),
             gathered: Gathered::new(hash),
             moments: Moments::default(),
         }

@@ -66,7 +66,7 @@ impl Simulation {
         let Node { id, friends: Some(friends), .. } = &self.nodes[place] else { return Some(output) };
         match output {
             Output::Relay { ref envelope, .. } if envelope.sender() != *id => None,
-            Output::Serve { .. } | Output::Send { frame: Frame::Have(_), .. } => None,
+            Output::Serve { .. } | Output::Send { frame: Frame::Have(_) | Frame::News(_), .. } => None,
             Output::Send { link, frame: Frame::Peers(_) } => {
                 Some(Output::Send { link, frame: Frame::Peers(friends.concat().into()) })
             }
@@ -114,6 +114,11 @@ impl Simulation {
             Output::KeepRevocations(list) => {
                 if let Some(papers) = &mut self.nodes[place].papers {
                     papers.revocations = Some(list);
+                }
+            }
+            Output::KeepCertificate(certificate) => {
+                if let Some(papers) = &mut self.nodes[place].papers {
+                    papers.known.push(certificate);
                 }
             }
             Output::Event(event) => self.note_event(place, &event),

@@ -9,7 +9,7 @@ use crate::overlay::{
     Claimed, Content, Judged, LinkId, MEMBER_TITLE, Offence, PRESENCE_TITLE, Reason, ReasonCounts, keep_and_accept,
     take_in_by,
 };
-use crate::wire::{EnvelopeIds, Frame};
+use crate::wire::{Frame, IdList, ListedId};
 
 use super::Simulation;
 use super::events::Cargo;
@@ -83,6 +83,7 @@ impl Simulation {
     fn note_arrival(&mut self, place: usize, frame: &Frame) {
         match frame {
             Frame::Have(ids) => self.note_ids(place, "HAVE", ids),
+            Frame::News(ids) => self.note_ids(place, "NEWS", ids),
             Frame::Want(ids) => self.note_ids(place, "WANT", ids),
             Frame::Absent(ids) => self.note_ids(place, "ABSENT", ids),
             Frame::Broadcast(bytes) => self.digest.note(self.now, place, "BROADCAST", bytes),
@@ -95,9 +96,10 @@ impl Simulation {
     }
 
     /// How many ids, and the first and the last of them: the others follow from what happened before.
-    fn note_ids(&mut self, place: usize, what: &str, ids: &EnvelopeIds) {
+    fn note_ids<T: ListedId>(&mut self, place: usize, what: &str, ids: &IdList<T>) {
         let bytes = ids.as_bytes();
-        let ends = bytes.first_chunk::<32>().into_iter().chain(bytes.last_chunk::<32>());
+        let ends =
+            bytes.get(..T::LEN).into_iter().chain(bytes.len().checked_sub(T::LEN).and_then(|at| bytes.get(at..)));
         let about: Vec<u8> = (ids.len() as u64).to_be_bytes().into_iter().chain(ends.flatten().copied()).collect();
         self.digest.note(self.now, place, what, &about);
     }

@@ -26,6 +26,8 @@ pub(super) struct Papers {
     authority: Arc<Authority>,
     pub(super) certificate: Attested<Certificate>,
     pub(super) revocations: Option<Attested<Revocations>>,
+    /// Certificates of others, as its certificates file keeps them.
+    pub(super) known: Vec<Attested<Certificate>>,
 }
 
 impl Office {
@@ -50,7 +52,7 @@ impl Office {
         };
         let certificate = Certificate::issue(&self.identity, &self.network, membership).ok()?;
         let certificate = self.authority.certificate(&certificate.encode()).ok()?;
-        Some(Papers { authority: self.authority.clone(), certificate, revocations: None })
+        Some(Papers { authority: self.authority.clone(), certificate, revocations: None, known: Vec::new() })
     }
 
     fn revoke(&mut self, places: &[usize]) -> Option<Attested<Revocations>> {

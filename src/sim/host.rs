@@ -155,7 +155,7 @@ impl Simulation {
         let (peer_id, listen) = (self.nodes[peer].id, vec![self.nodes[peer].address]);
         let Some(running) = self.nodes[own].running.as_mut() else { return Err(None) };
         let link = running.new_link();
-        let (reconcile, tree) = (true, true);
+        let (reconcile, tree, news) = (true, true, true);
         let papers = self.nodes[peer].papers.as_ref();
         let certificate = papers.map(|papers| papers.certificate.clone());
         let epoch = papers.map(|papers| papers.revocations.as_ref().map_or(0, |list| list.epoch()));
@@ -172,6 +172,7 @@ impl Simulation {
             renew,
             reconcile,
             tree,
+            news,
             members,
             certificate,
             epoch,

@@ -30,6 +30,7 @@ impl Simulation {
             state.remembered.clear();
             if let Some(papers) = &mut state.papers {
                 papers.revocations = None;
+                papers.known.clear();
             }
         }
         state.has_said_who_it_is = false;
@@ -50,7 +51,10 @@ impl Simulation {
             seed: self.rng.random(),
         };
         let log_name = Node::log_name(&mut self.rng);
-        let core = Core::new(setup, now);
+        let mut core = Core::new(setup, now);
+        if let Some(papers) = &self.nodes[node.place].papers {
+            core.recall_certificates(now, &papers.known);
+        }
         let mut running = match kept {
             Some(kept) => Running::resumed(core, now, kept),
             None => {

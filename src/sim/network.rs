@@ -78,7 +78,7 @@ fn lane(kind: Kind) -> usize {
 
 /// Whether a frame may vanish: those that a full outbox drops, and what is asked again if it does not come.
 fn may_vanish(kind: Kind) -> bool {
-    matches!(kind, Kind::Broadcast | Kind::Have | Kind::Want | Kind::Absent)
+    matches!(kind, Kind::Broadcast | Kind::Have | Kind::News | Kind::Want | Kind::Absent)
 }
 
 /// A connection from the first packet until both ends are closed.

@@ -188,6 +188,7 @@ impl Running {
                 core.remember(&Seen { id: of.id(), sender: of.sender(), time: of.time(), lifetime: of.lifetime() });
             }
         }
+        core.recall_departures();
         Running::new(core, kept.log, kept.log_began)
     }
 

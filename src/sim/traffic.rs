@@ -53,7 +53,7 @@ impl Traffic {
                     self.broadcasts += 1;
                     &mut self.messages
                 }
-                Kind::Have | Kind::Want | Kind::Absent | Kind::Eager | Kind::Lazy => &mut self.ids,
+                Kind::Have | Kind::News | Kind::Want | Kind::Absent | Kind::Eager | Kind::Lazy => &mut self.ids,
                 Kind::Reconcile => &mut self.repair,
                 Kind::PeersWanted | Kind::Peers | Kind::MembersWanted => &mut self.membership,
                 _ => &mut self.upkeep,

@@ -4,7 +4,7 @@ use bytes::{Buf, Bytes};
 
 use super::{
     Credit, EnvelopeIds, Frame, FrameError, Goodbye, GoodbyeCode, IdList, Kind, ListedId, NodeIds, PeersWanted,
-    Refused, RefusedCode, Request, RequestKind, RequestNumber, Response, ShortText,
+    Refused, RefusedCode, Request, RequestKind, RequestNumber, Response, ShortIds, ShortText,
 };
 
 impl Frame {
@@ -23,6 +23,7 @@ impl Frame {
             Kind::Have => ids(body).map(|ids: EnvelopeIds| Frame::Have(ids)),
             Kind::Want => ids(body).map(|ids: EnvelopeIds| Frame::Want(ids)),
             Kind::Absent => ids(body).map(|ids: EnvelopeIds| Frame::Absent(ids)),
+            Kind::News => ids(body).map(|ids: ShortIds| Frame::News(ids)),
             Kind::Eager => end(&body).map(|()| Frame::Eager),
             Kind::Lazy => end(&body).map(|()| Frame::Lazy),
             Kind::Reconcile => Ok(Frame::Reconcile(body)),
@@ -140,6 +141,7 @@ mod tests {
             (Kind::Have, &[7; 31], "is no list of whole ids"),
             (Kind::Want, &[7; 63], "is no list of whole ids"),
             (Kind::Absent, &[7; 1], "is no list of whole ids"),
+            (Kind::News, &[7; 12], "is no list of whole ids"),
             (Kind::Request, b"\0\0\0\0\0\0\0", TOO_SHORT),
             (Kind::Request, b"\0\0\0\0\0\0\0\0\0\x01", "has number 0; numbers rise from 1"),
             (Kind::Request, b"\0\0\0\0\0\0\0\x01", TOO_SHORT),

@@ -103,6 +103,7 @@ impl Frame {
             | Frame::Unknown { kind: _, body: bytes } => bytes,
             Frame::MembersWanted(nodes) => nodes.as_bytes(),
             Frame::Have(ids) | Frame::Want(ids) | Frame::Absent(ids) => ids.as_bytes(),
+            Frame::News(ids) => ids.as_bytes(),
             Frame::Request(request) => &request.bytes,
             Frame::Response(response) => &response.bytes,
             Frame::Ping(_)
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
     use crate::wire::frame::arbitrary;
     use crate::wire::{
-        EnvelopeIds, Goodbye, GoodbyeCode, OptionalKind, RefusedCode, RequestKind, RequestNumber, ShortText,
+        EnvelopeIds, Goodbye, GoodbyeCode, OptionalKind, RefusedCode, RequestKind, RequestNumber, ShortIds, ShortText,
     };
     use bytes::{Bytes, BytesMut};
     use proptest::prelude::*;
@@ -167,11 +168,13 @@ mod tests {
     fn a_frame_over_its_limit_is_not_sent() {
         let id = crate::envelope::EnvelopeId::from_bytes([1; 32]);
         let ids = |n| EnvelopeIds::from_iter(std::iter::repeat_n(id, n));
+        let short = |n| ShortIds::from_iter(std::iter::repeat_n((&id).into(), n));
         for (good, bad) in [
             (Frame::Broadcast(vec![0; 131_386].into()), Frame::Broadcast(vec![0; 131_387].into())),
             (Frame::Have(ids(1_000)), Frame::Have(ids(1_001))),
             (Frame::Want(ids(256)), Frame::Want(ids(257))),
             (Frame::Absent(ids(1_000)), Frame::Absent(ids(1_001))),
+            (Frame::News(short(1_000)), Frame::News(short(1_001))),
             (Frame::Revocations(vec![0; 64_082].into()), Frame::Revocations(vec![0; 64_083].into())),
         ] {
             let mut out = BytesMut::from(&b"before"[..]);

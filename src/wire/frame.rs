@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{
     Credit, EnvelopeIds, Goodbye, Kind, NodeIds, OptionalKind, PeersWanted, Refused, Request, RequestNumber, Response,
+    ShortIds,
 };
 
 /// A frame (protocol, section 3): `u32 length of body ‖ kind u8 ‖ body`.
@@ -53,6 +54,8 @@ pub enum Frame {
     Want(EnvelopeIds),
     /// Envelopes it was asked for and does not hold, at most 1,000.
     Absent(EnvelopeIds),
+    /// Envelopes that are new and that the sender of this frame holds, by their short names, at most 1,000.
+    News(ShortIds),
     /// "Send me contents."
     Eager,
     /// "Send me ids."
@@ -93,6 +96,7 @@ impl Frame {
             Frame::Have(_) => Kind::Have,
             Frame::Want(_) => Kind::Want,
             Frame::Absent(_) => Kind::Absent,
+            Frame::News(_) => Kind::News,
             Frame::Eager => Kind::Eager,
             Frame::Lazy => Kind::Lazy,
             Frame::Reconcile(_) => Kind::Reconcile,
@@ -126,6 +130,7 @@ impl fmt::Debug for Frame {
             Frame::PeersWanted(wanted) => write!(f, " {:?} {}", wanted.which(), wanted.count()),
             Frame::MembersWanted(nodes) => write!(f, " {}", nodes.len()),
             Frame::Have(ids) | Frame::Want(ids) | Frame::Absent(ids) => write!(f, " {}", ids.len()),
+            Frame::News(ids) => write!(f, " {}", ids.len()),
             Frame::Request(request) => write!(f, " {request:?}"),
             Frame::Response(response) => write!(f, " {response:?}"),
             Frame::Refused(Refused { number, code, text }) => write!(f, " {number} {code} ({text})"),
@@ -148,7 +153,7 @@ pub(super) mod arbitrary {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::envelope::EnvelopeId;
+    use crate::envelope::{EnvelopeId, ShortId};
     use crate::identity::NodeId;
     use crate::wire::{GoodbyeCode, RefusedCode, RequestKind, ShortText, WhichPeers};
 
@@ -199,6 +204,8 @@ pub(super) mod arbitrary {
             ids(Kind::MAX_HAVE).prop_map(Frame::Have),
             ids(Kind::MAX_WANT).prop_map(Frame::Want),
             ids(Kind::MAX_HAVE).prop_map(Frame::Absent),
+            vec(any::<[u8; 8]>(), 0..=100)
+                .prop_map(|ids| Frame::News(ids.into_iter().map(ShortId::from_bytes).collect())),
             Just(Frame::Eager),
             Just(Frame::Lazy),
             bytes(Kind::Reconcile.limit()).prop_map(Frame::Reconcile),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::short_text::ShortText;
-use crate::envelope::{EnvelopeId, MAX_ENVELOPE};
+use crate::envelope::{EnvelopeId, MAX_ENVELOPE, ShortId};
 use crate::identity::NodeId;
 
 /// What a frame is. Kinds below 0x80 are critical: who does not know one ends the link (without blame). Kinds from
@@ -36,6 +36,8 @@ pub enum Kind {
     Lazy,
     /// 25: ids of envelopes you asked for that I do not hold.
     Absent,
+    /// 26: short names of envelopes that are new and that I can give you.
+    News,
     /// 30: one step of a reconciliation session.
     Reconcile,
     /// 40: a piece of a request.
@@ -72,7 +74,7 @@ impl Kind {
     /// The largest body that any frame has, in bytes: no frame can make a reader hold more.
     pub const MAX_BODY: usize = MAX_ENVELOPE;
 
-    /// The most ids a HAVE or an ABSENT holds: one frame a batch even at thousands of messages a second, 32 KB.
+    /// The most ids a HAVE, a NEWS or an ABSENT holds: one frame a batch even at thousands of messages a second, 32 KB.
     pub const MAX_HAVE: usize = 1_000;
 
     /// The most ids a WANT holds. Each may cost the asked node an envelope of 128 KiB: few enough to stop in between.
@@ -82,7 +84,7 @@ impl Kind {
     pub const MAX_MEMBERS_WANTED: usize = 64;
 
     /// Every kind of this version, in the order of the protocol page; the optional ones are not among them.
-    pub const ALL: [Kind; 19] = [
+    pub const ALL: [Kind; 20] = [
         Kind::Hello,
         Kind::Ping,
         Kind::Pong,
@@ -96,6 +98,7 @@ impl Kind {
         Kind::Absent,
         Kind::Eager,
         Kind::Lazy,
+        Kind::News,
         Kind::Reconcile,
         Kind::Request,
         Kind::Response,
@@ -120,6 +123,7 @@ impl Kind {
             0x23 => Kind::Eager,
             0x24 => Kind::Lazy,
             0x25 => Kind::Absent,
+            0x26 => Kind::News,
             0x30 => Kind::Reconcile,
             0x40 => Kind::Request,
             0x41 => Kind::Response,
@@ -147,6 +151,7 @@ impl Kind {
             Kind::Eager => 0x23,
             Kind::Lazy => 0x24,
             Kind::Absent => 0x25,
+            Kind::News => 0x26,
             Kind::Reconcile => 0x30,
             Kind::Request => 0x40,
             Kind::Response => 0x41,
@@ -170,6 +175,7 @@ impl Kind {
             Kind::MembersWanted => Self::MAX_MEMBERS_WANTED * NodeId::LEN,
             Kind::Broadcast => MAX_ENVELOPE,
             Kind::Have | Kind::Absent => Self::MAX_HAVE * EnvelopeId::LEN,
+            Kind::News => Self::MAX_HAVE * ShortId::LEN,
             Kind::Want => Self::MAX_WANT * EnvelopeId::LEN,
             Kind::Eager | Kind::Lazy => 0,
             // Negentropy's messages are cut at 60,000 bytes; the rest is the session's head.
@@ -201,6 +207,7 @@ impl fmt::Display for Kind {
             Kind::Have => "HAVE",
             Kind::Want => "WANT",
             Kind::Absent => "ABSENT",
+            Kind::News => "NEWS",
             Kind::Eager => "EAGER",
             Kind::Lazy => "LAZY",
             Kind::Reconcile => "RECONCILE",
@@ -251,6 +258,7 @@ mod tests {
             (Kind::Have, 32_000),
             (Kind::Want, 8_192),
             (Kind::Absent, 32_000),
+            (Kind::News, 8_000),
             (Kind::Eager, 0),
             (Kind::Lazy, 0),
             (Kind::Reconcile, 65_536),

@@ -25,7 +25,7 @@ pub use fields::FieldError;
 pub use frame::Frame;
 pub use goodbye::{Goodbye, GoodbyeCode};
 pub use hello::{Hello, HelloError};
-pub use ids::{EnvelopeIds, IdList, ListedId, NodeIds};
+pub use ids::{EnvelopeIds, IdList, ListedId, NodeIds, ShortIds};
 pub use kind::{Kind, OptionalKind};
 pub use peers::{PeersWanted, WhichPeers};
 pub use preamble::{Mode, Preamble, PreambleError};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use sealnet::access::Admission;
-use sealnet::envelope::{Draft, Envelope, EnvelopeId, Lifetime, Scheme, Signed, Timestamp};
+use sealnet::envelope::{Draft, Envelope, EnvelopeId, Lifetime, Scheme, ShortId, Signed, Timestamp};
 use sealnet::identity::{Identity, NetworkHash, NodeId};
 use sealnet::overlay::{
     Broadcast, Claimed, Core, CoreEvent, DialId, Direction, Instant, Judged, LEAVE_TITLE, LinkId, MEMBER_TITLE,
@@ -219,11 +219,14 @@ impl Host {
             }
             10 => {
                 let link = self.link(input);
-                let ids = (0..input.below(6)).map(|_| some_id(input)).collect();
-                let frame = match input.below(3) {
-                    0 => Frame::Have(ids),
-                    1 => Frame::Want(ids),
-                    _ => Frame::Absent(ids),
+                let ids: Vec<EnvelopeId> = (0..input.below(6)).map(|_| some_id(input)).collect();
+                let short = |id: &EnvelopeId| ShortId::from(id);
+                let frame = match input.below(5) {
+                    0 => Frame::Have(ids.into_iter().collect()),
+                    1 => Frame::Want(ids.into_iter().collect()),
+                    2 => Frame::News(ids.iter().map(short).collect()),
+                    3 => Frame::Want(ids.iter().map(|id| short(id).padded()).collect()),
+                    _ => Frame::Absent(ids.into_iter().collect()),
                 };
                 self.core.frame(now, link, frame);
             }
@@ -308,6 +311,7 @@ impl Host {
             renew: steer & 8 != 0,
             reconcile: steer & 16 == 0,
             tree: steer & 32 == 0,
+            news: steer & 32 == 0,
             members: steer & 64 == 0,
             certificate: None,
             epoch: None,
@@ -470,7 +474,9 @@ impl Host {
             Output::Remember(peers) => assert!(peers.len() <= 64, "{} remembered", peers.len()),
             Output::Event(CoreEvent::LinkOpened { peer, .. }) => assert_ne!(peer, id(0)),
             Output::Event(_) => {}
-            Output::Claimed(_) | Output::Withdraw(_) | Output::KeepRevocations(_) => panic!("access is open"),
+            Output::Claimed(_) | Output::Withdraw(_) | Output::KeepRevocations(_) | Output::KeepCertificate(_) => {
+                panic!("access is open")
+            }
         }
     }
 

@@ -242,6 +242,7 @@ pub(crate) fn frames_seeds() -> Vec<Vec<u8>> {
         Frame::Peers(envelope.clone().into()),
         Frame::Broadcast(envelope.into()),
         Frame::Have(ids.clone()),
+        Frame::News(ids.iter().map(|id| (&id).into()).collect()),
         Frame::Want(ids),
         Frame::Eager,
         Frame::Reconcile(Bytes::from(reconcile_seeds().remove(0))),

@@ -244,6 +244,37 @@ async fn a_list_that_was_held_outlives_restarts_and_older_files() {
     assert!(refused.contains("revoked"), "{refused}");
 }
 
+#[cfg(feature = "disk")]
+#[tokio::test]
+async fn what_a_member_said_that_was_revoked_while_a_node_was_down_goes_from_its_log_on_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let start = |genesis: &[NodeAddress]| member(3, genesis).log_folder(folder.path()).start();
+    let others = members(2).await;
+    let genesis = [others[0].address().unwrap()];
+    let node = start(&genesis).await.unwrap();
+    let mut reader = node.subscribe("test").unwrap();
+    let mut said = Vec::new();
+    for (n, text) in ["of the first", "of the second"].into_iter().enumerate() {
+        said.push(others[n].broadcast("test", text).await.unwrap().id);
+        assert_eq!(next_text(&mut reader).await, text);
+    }
+    node.stop().await;
+    // It is there again, and nobody else is, who could tell it anything: the list comes by another way.
+    let [first, second] = <[SecureNode; 2]>::try_from(others).unwrap();
+    first.stop().await;
+    second.stop().await;
+    let node = start(&[]).await.unwrap();
+    assert_eq!(node.status().log.envelopes, 2);
+    assert!(node.revoke(&list(1, &[2])).unwrap());
+    until("what the second said is gone", &[&node], || node.status().log.envelopes == 1).await;
+    node.stop().await;
+    // It stays gone, and what the first said stays.
+    let node = start(&[]).await.unwrap();
+    assert_eq!(node.status().log.envelopes, 1);
+    assert!(node.kept(&said[0]).await.is_some() && node.kept(&said[1]).await.is_none());
+    node.stop().await;
+}
+
 #[tokio::test]
 async fn the_word_of_one_who_may_stops_every_node() {
     let shutter = issued(AUTHORITY, "test", 1, 1, (-1000, 100_000), Rights::from_bits(11));

@@ -85,6 +85,7 @@ impl World {
                 renew: false,
                 reconcile: true,
                 tree: true,
+                news: true,
                 members: false,
                 certificate: None,
                 epoch: None,
@@ -267,7 +268,9 @@ impl World {
                 Output::Close { reason, .. } => panic!("node {n} closes a link: {reason:?}"),
                 // Presences are other broadcasts: here they would only be in the way.
                 Output::Announce { .. } | Output::Dial { .. } | Output::Remember(_) | Output::Event(_) => {}
-                Output::Claimed(_) | Output::Withdraw(_) | Output::KeepRevocations(_) => panic!("access is open"),
+                Output::Claimed(_) | Output::Withdraw(_) | Output::KeepRevocations(_) | Output::KeepCertificate(_) => {
+                    panic!("access is open")
+                }
             }
         }
     }

@@ -986,7 +986,7 @@ def sealed():
 LIMITS = {
     0x01: ("HELLO", 4_096), 0x02: ("PING", 8), 0x03: ("PONG", 8), 0x04: ("GOODBYE", 130), 0x10: ("PEERS_WANTED", 2),
     0x11: ("PEERS", 73_728), 0x12: ("MEMBERS_WANTED", 2_048), 0x20: ("BROADCAST", 131_386), 0x21: ("HAVE", 32_000),
-    0x22: ("WANT", 8_192), 0x23: ("EAGER", 0), 0x24: ("LAZY", 0), 0x25: ("ABSENT", 32_000),
+    0x22: ("WANT", 8_192), 0x23: ("EAGER", 0), 0x24: ("LAZY", 0), 0x25: ("ABSENT", 32_000), 0x26: ("NEWS", 8_000),
     0x30: ("RECONCILE", 65_536), 0x40: ("REQUEST", 65_536), 0x41: ("RESPONSE", 65_536), 0x42: ("REFUSED", 138),
     0x43: ("CREDIT", 12), 0x50: ("REVOCATIONS", 64_082),
 }
@@ -1054,6 +1054,11 @@ class Body:
             raise Refused("grammar")
         return [self.take(32).hex() for _ in range(len(self.data) // 32)]
 
+    def names(self):
+        if len(self.data) % 8:
+            raise Refused("grammar")
+        return [self.take(8).hex() for _ in range(len(self.data) // 8)]
+
     def end(self):
         if self.data:
             raise Refused("grammar")
@@ -1078,6 +1083,8 @@ def read_body(kind, data):
             raise Refused("grammar")
     elif kind in (0x12, 0x21, 0x22, 0x25):
         fields = {"ids": body.ids()}
+    elif kind == 0x26:
+        fields = {"names": body.names()}
     elif kind == 0x40:
         fields = {"number": body.number(), "title": body.title(), **body.request_flags(), "bytes": body.rest().hex()}
     elif kind == 0x41:
@@ -1113,7 +1120,7 @@ def write_body(kind, fields):
     if kind == 0x43:
         return number + struct.pack(">I", fields["bytes"])
     return text + b"".join(bytes.fromhex(part) for part in [fields.get("data", ""), fields.get("bytes", ""),
-                                                           *fields.get("ids", [])])
+                                                           *fields.get("ids", []), *fields.get("names", [])])
 
 
 def read_stream(stream):

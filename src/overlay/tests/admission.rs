@@ -402,3 +402,67 @@ fn only_who_has_the_right_shuts_the_network_down() {
     let goodbyes = super::closed(&closed.outputs());
     assert!(goodbyes.len() == 3 && goodbyes.iter().all(|(_, code, _)| *code == Some(GoodbyeCode::NetworkShutdown)));
 }
+
+/// What a core lets go of at once that goes on after a former run, in which it took one message of each of these.
+fn let_go_of(admission: Admission, certificates: &[Attested<Certificate>], senders: &[u8]) -> Vec<u8> {
+    let mut node = Alone::admitting(Settings::local(), admission);
+    node.core.recall_certificates(node.now(), certificates);
+    let said: Vec<_> = senders.iter().map(|n| (*n, said(*n, "t", "x", 0))).collect();
+    for (_, of) in &said {
+        node.core.remember(&Seen { id: of.id(), sender: of.sender(), time: of.time(), lifetime: of.lifetime() });
+    }
+    node.core.recall_departures();
+    let outputs = node.outputs();
+    let takes = |of: &Verified<Envelope>| {
+        let mut withdrawals = outputs.iter().filter_map(|output| match output {
+            Output::Withdraw(withdrawal) => Some(withdrawal),
+            _ => None,
+        });
+        withdrawals.any(|withdrawal| withdrawal.takes(&of.sender(), of.time()))
+    };
+    for (n, of) in &said {
+        assert_eq!(node.core.has_accepted(&of.id()), !takes(of), "{n}: the index and the log agree");
+    }
+    said.iter().filter(|(_, of)| takes(of)).map(|(n, _)| *n).collect()
+}
+
+#[test]
+fn what_those_said_who_are_no_members_any_more_since_this_node_was_down_goes_from_its_log() {
+    let certified = |list| Admission::Certified(Certified::new(authority(), certificate(0), list));
+    let known = [certificate(1), certificate(2), attested(&issued(2, 20, (-1000, 1000), BOTH)), certificate(3)];
+    assert_eq!(let_go_of(certified(None), &known, &[0, 1, 2, 3]), [0; 0]);
+    assert_eq!(let_go_of(certified(Some(list(1, &[1, 2]))), &known, &[0, 1, 2, 3]), [1], "2 has another certificate");
+    assert_eq!(let_go_of(certified(Some(list(1, &[1, 2, 20]))), &known, &[0, 1, 2, 3]), [1, 2]);
+    assert_eq!(let_go_of(Admission::Listed([id(0), id(2)].into()), &[], &[0, 1, 2, 3]), [1, 3]);
+    assert_eq!(let_go_of(Admission::Open, &[], &[0, 1]), [0; 0]);
+}
+
+#[test]
+fn a_list_that_comes_after_a_restart_finds_those_who_were_members_before() {
+    let mut node = closed(Settings::local());
+    node.core.recall_certificates(node.now(), &[certificate(1)]);
+    let theirs = said(1, "t", "x", 0);
+    let (id, sender, time, lifetime) = (theirs.id(), theirs.sender(), theirs.time(), theirs.lifetime());
+    node.core.remember(&Seen { id, sender, time, lifetime });
+    let (_, outputs) = node.revoke(None, &list(1, &[1]));
+    let takes = |output: &Output| matches!(output, Output::Withdraw(withdrawal) if withdrawal.takes(&sender, time));
+    assert!(outputs.iter().any(takes) && !node.core.has_accepted(&id));
+}
+
+#[test]
+fn a_certificate_that_is_news_is_written_down_once() {
+    let mut node = closed(Settings::local());
+    let kept = |outputs: Vec<Output>| {
+        let kept = outputs.into_iter().filter_map(|output| match output {
+            Output::KeepCertificate(certificate) => Some(certificate),
+            _ => None,
+        });
+        kept.collect::<Vec<_>>()
+    };
+    node.shown(1, Some(certificate(1))).unwrap();
+    assert_eq!(kept(node.outputs()), [certificate(1)]);
+    node.core.recall_certificates(node.now(), &[certificate(2)]);
+    node.core.learn_certificate(node.now(), &certificate(2));
+    node.core.learn_certificate(node.now(), &certificate(1));
+    assert!(kept(node.outputs()).is_empty());
+}

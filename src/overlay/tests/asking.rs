@@ -149,3 +149,18 @@ fn while_asking_turns_out_to_be_hasty_the_tree_has_more_time() {
     node.wait(5_000);
     assert_eq!(asked_after(&mut node, 10), 400, "what was slow may be quick again");
 }
+
+#[test]
+fn what_is_late_by_itself_prolongs_the_trees_time_only_where_much_is_waited_for() {
+    for (waited_for, expected) in [(10, 100), (80, 180)] {
+        let mut node = Alone::new();
+        let links = settled(&mut node, 1..=2);
+        let late: Vec<_> = (0..waited_for).map(|n| said(9, "t", n.to_string(), 0)).collect();
+        let ids: Vec<EnvelopeId> = late.iter().map(|message| message.id()).collect();
+        node.frame(links[1], have(&ids));
+        assert!(questions(&node.wait(90)).is_empty());
+        late.iter().for_each(|message| drop(node.brings(links[0], message)));
+        node.frame(links[1], have(&[some_id(1)]));
+        assert_eq!(questions(&node.wait(1_000)).first(), Some(&(expected, links[1])), "{waited_for}");
+    }
+}

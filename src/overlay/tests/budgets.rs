@@ -108,6 +108,7 @@ fn what_strangers_said_beyond_their_budget_is_asked_for_when_there_is_room_again
     };
     for _ in 0..10 {
         assert_eq!(ask(&mut node, links[1]), 0);
+        assert_eq!(wants(&node.frame(links[1], Frame::News([(&message.id()).into()].into_iter().collect()))), []);
     }
     node.wait(30_000);
     let later = node.linked(4);

@@ -9,6 +9,7 @@ mod gathered;
 mod holders;
 mod links;
 mod members;
+mod news;
 mod on_demand;
 mod pace;
 mod reasons;
@@ -144,6 +145,7 @@ impl Alone {
             renew: false,
             reconcile: false,
             tree: true,
+            news: false,
             members: true,
             certificate: None,
             epoch: None,

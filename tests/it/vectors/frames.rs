@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use data_encoding::HEXLOWER;
-use sealnet::envelope::EnvelopeId;
+use sealnet::envelope::{EnvelopeId, ShortId};
 use sealnet::identity::NodeId;
 use sealnet::wire::{
     Credit, Frame, FrameDecoder, FrameError, Goodbye, GoodbyeCode, Kind, OptionalKind, PeersWanted, Refused,
@@ -62,6 +62,7 @@ fn fields(frame: &Frame) -> BTreeMap<&'static str, Value> {
         }
         Frame::MembersWanted(nodes) => vec![("ids", json!(nodes.iter().map(|id| id.to_string()).collect::<Vec<_>>()))],
         Frame::Have(list) | Frame::Want(list) | Frame::Absent(list) => vec![("ids", ids(list))],
+        Frame::News(list) => vec![("names", json!(list.iter().map(|id| hex(&id.to_bytes())).collect::<Vec<_>>()))],
         Frame::Eager | Frame::Lazy => vec![],
         Frame::Peers(body) | Frame::Broadcast(body) | Frame::Reconcile(body) | Frame::Revocations(body) => {
             vec![("bytes", hex(body))]
@@ -167,6 +168,8 @@ fn of_each_kind() -> Vec<Frame> {
         Frame::Eager,
         Frame::Lazy,
         Frame::Absent(ids(1)),
+        Frame::News(ids(3).iter().map(|id| ShortId::from(&id)).collect()),
+        Frame::News(ids(0).iter().map(|id| ShortId::from(&id)).collect()),
         Frame::Reconcile(Bytes::from_static(b"\x03\x00\x07\x00")),
         Frame::Request(Request {
             number: number(1),
@@ -216,7 +219,7 @@ fn bad_streams() -> Vec<(String, Vec<u8>)> {
         streams.push((format!("{kind} one byte over its limit"), after(&[&over[..], &[kind.as_byte()]].concat())));
     }
     streams.push(("EAGER of the longest length".to_owned(), after(&[0xFF, 0xFF, 0xFF, 0xFF, 0x23])));
-    for kind in [0x00, 0x05, 0x13, 0x26, 0x31, 0x44, 0x51, 0x7F] {
+    for kind in [0x00, 0x05, 0x13, 0x27, 0x31, 0x44, 0x51, 0x7F] {
         streams.push((format!("unknown kind {kind:02x}"), after(&frame(kind, b""))));
     }
     streams.push(("an unknown kind is that whatever its length".to_owned(), after(&[0xFF, 0xFF, 0xFF, 0xFF, 0x7F])));
@@ -234,6 +237,7 @@ fn bad_streams() -> Vec<(String, Vec<u8>)> {
         ("HAVE of 31 bytes", frame(0x21, &[7; 31])),
         ("WANT of 63 bytes", frame(0x22, &[7; 63])),
         ("ABSENT of one byte", frame(0x25, &[7])),
+        ("NEWS of 12 bytes", frame(0x26, &[7; 12])),
         ("REQUEST cut off in its number", frame(0x40, &[0; 7])),
         ("REQUEST with number 0", frame(0x40, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1])),
         ("REQUEST with a title that lies", request(&[4, b'a', b'b', b'c'])),

@@ -110,6 +110,7 @@ impl Net {
                 renew: false,
                 reconcile: true,
                 tree: true,
+                news: false,
                 members: true,
                 certificate: None,
                 epoch: None,
@@ -140,6 +141,7 @@ impl Net {
             renew: false,
             reconcile: true,
             tree: true,
+            news: false,
             members: true,
             certificate: None,
             epoch: None,
@@ -308,6 +310,7 @@ impl Net {
                     | Output::Claimed(_)
                     | Output::Withdraw(_)
                     | Output::KeepRevocations(_)
+                    | Output::KeepCertificate(_)
                     | Output::Event(_) => {}
                 }
             }

@@ -1,7 +1,5 @@
-//! What one broadcast costs a node that keeps many already, without signature, network and timers: for counting
-//! instructions. `benches/core_step.sh` runs it with few and with many and compares.
-//!
-//!     core_step KEPT STEPS
+//! What one broadcast that comes over a link and one of its own cost a node that keeps many already, without signature,
+//! network and timers. `benches/blocks/core_step.sh` compares few kept with many.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,7 +14,7 @@ use sealnet::identity::{NetworkHash, NodeId};
 use sealnet::log::{Cursor, Log, LogInstance, MemoryLog, Settings as LogSettings};
 use sealnet::overlay::{Core, Direction, Instant, LinkId, Now, Opening, Settings, Setup, take_in};
 
-type Failure = Box<dyn std::error::Error>;
+use super::{Failure, Step};
 
 const MESSAGE: usize = 256;
 const SENDERS: usize = 16;
@@ -34,26 +32,31 @@ struct Node {
     now: Now,
 }
 
-fn main() -> Result<(), Failure> {
-    let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
-    let (kept, steps) = (numbers.next().unwrap_or(1_000), numbers.next().unwrap_or(1_000));
+pub(super) fn received_and_published(kept: u32) -> Result<Step, Failure> {
     let network = NetworkHash::plain(&"bench".parse()?);
     let schemes: Vec<Open> = (1..=SENDERS as u8).map(|n| Open::new(network, NodeId::from_bytes([n; 32]))).collect();
     let mut node = node(network)?;
-    for n in 0..kept + steps {
+    for n in 0..kept {
         node.now = at(n)?;
         let received = made(&schemes[n as usize % SENDERS], node.now.wall)?.as_bytes().clone();
-        if n < kept {
-            fill(&mut node, received);
-        } else {
-            let time = node.core.get_mut().draw_time(node.now)?;
-            let own = made(&node.scheme, time)?;
-            measured_step(&mut node, received, own);
-        }
+        fill(&mut node, received);
     }
-    let envelopes = node.log.usage().envelopes;
-    assert_eq!(envelopes, kept as usize + 2 * steps as usize, "not everything was kept");
-    println!("kept {envelopes}, steps {steps}");
+    let mut number = kept;
+    Ok(Box::new(move || {
+        if let Err(error) = step(&mut node, &schemes, number) {
+            unreachable!("{error}");
+        }
+        number += 1;
+        assert_eq!(node.log.usage().envelopes, (2 * number - kept) as usize, "not everything was kept");
+    }))
+}
+
+fn step(node: &mut Node, schemes: &[Open], number: u32) -> Result<(), Failure> {
+    node.now = at(number)?;
+    let received = made(&schemes[number as usize % SENDERS], node.now.wall)?.as_bytes().clone();
+    let time = node.core.get_mut().draw_time(node.now)?;
+    let own = made(&node.scheme, time)?;
+    receive_and_publish(node, received, own);
     Ok(())
 }
 
@@ -94,6 +97,7 @@ fn node(network: NetworkHash) -> Result<Node, Failure> {
             renew: false,
             reconcile: false,
             tree: false,
+            news: false,
             members: false,
             certificate: None,
             epoch: None,
@@ -108,8 +112,7 @@ fn node(network: NetworkHash) -> Result<Node, Failure> {
 }
 
 /// One broadcast that comes over a link and one of this node's own: taken, appended, relayed to the links, read.
-#[inline(never)]
-fn measured_step(node: &mut Node, received: Bytes, own: Verified<Envelope>) {
+fn receive_and_publish(node: &mut Node, received: Bytes, own: Verified<Envelope>) {
     receive(node, received);
     if node.log.append_own(&own, node.now.wall).is_ok() {
         black_box(node.core.get_mut().publish(node.now, own));
@@ -122,14 +125,12 @@ fn measured_step(node: &mut Node, received: Bytes, own: Verified<Envelope>) {
 }
 
 /// What is kept before: the same, not measured.
-#[inline(never)]
 fn fill(node: &mut Node, received: Bytes) {
     receive(node, received);
     node.core.get_mut().take_outputs();
     node.reader = node.log.end();
 }
 
-#[inline(always)]
 fn receive(node: &mut Node, received: Bytes) {
     let Ok(envelope) = node.scheme.parse(received) else { return };
     let (log, now) = (&node.log, node.now);
