@@ -83,6 +83,8 @@ pub struct Core {
     pub(super) join: Join,
     pub(super) remembered: RememberedPeers,
     pub(super) budgets: SenderBudgets,
+    /// Since when this node has had more links than it should.
+    pub(super) crowded_since: Option<Instant>,
     pub(super) counts: ReasonCounts,
     pub(super) stopping: bool,
     pub(super) own_addresses: BTreeSet<SocketAddr>,
@@ -199,6 +201,7 @@ impl Core {
             join: Join::default(),
             remembered: RememberedPeers::default(),
             budgets: SenderBudgets::new(IdHash::new(hash_key)),
+            crowded_since: None,
             counts: ReasonCounts::default(),
             stopping: false,
             own_addresses: setup.addresses.into_iter().collect(),

@@ -28,6 +28,8 @@ const MEMBERS_PER_SECOND: usize = 10;
 const PRESENCE_MOST: Duration = Duration::from_secs(6 * 3600);
 /// A link younger than this is not shed: the other node may still be joining.
 const SHED_AFTER: Duration = Duration::from_secs(5);
+/// So long there have to be too many links before one is closed.
+const CROWDED_FOR: Duration = Duration::from_secs(1);
 /// Members dialled at a time. When many join at once, each is dialled while it dials: who dials all it wants at once ends
 /// up with twice as many links.
 const DIALS_AT_ONCE: usize = 3;
@@ -235,14 +237,19 @@ impl Core {
     /// Closes a link that nobody needs when there are too many: one to a neighbour that has too many itself, of these one that
     /// never brought anything, of these the newest.
     fn shed(&mut self, now: Now) {
-        let old = self.links.iter().filter(|(_, link)| link.counts() && now.instant.since(link.opened) >= SHED_AFTER);
-        // A link that may still go by itself does not push out one that has lasted.
-        let old: Vec<LinkId> = old.map(|(id, _)| *id).collect();
-        if old.len() <= self.settings.max_links {
+        let open = self.links.iter().filter(|(_, link)| link.counts());
+        let open: Vec<LinkId> = open.map(|(id, _)| *id).collect();
+        if open.len() <= self.settings.max_links {
+            self.crowded_since = None;
+            return;
+        }
+        // Whoever goes again at once, or is sent away, pushes out nobody.
+        let since = *self.crowded_since.get_or_insert(now.instant);
+        if now.instant.since(since) < CROWDED_FOR {
             return;
         }
         let unneeded =
-            old.into_iter().filter_map(|id| Some((self.surplus(now, id)?, self.brings_nothing(id), id))).max();
+            open.into_iter().filter_map(|id| Some((self.surplus(now, id)?, self.brings_nothing(id), id))).max();
         if let Some((.., unneeded)) = unneeded {
             self.close(unneeded, Some(GoodbyeCode::Full), Reason::Full);
         }
@@ -256,7 +263,8 @@ impl Core {
     /// How many links the neighbour has above its target, as far as it says; `None` if it cannot do without this one.
     fn surplus(&self, now: Now, id: LinkId) -> Option<usize> {
         let link = self.links.get(&id)?;
-        if link.direction != Direction::Inbound || self.was_used(now, id) {
+        let is_young = now.instant.since(link.opened) < SHED_AFTER;
+        if link.direction != Direction::Inbound || is_young || self.was_used(now, id) {
             return None;
         }
         let links = self.members.published_links(&link.peer).unwrap_or(self.settings.target_links);
@@ -275,10 +283,8 @@ impl Core {
             });
             next_try.map(&mut at_latest);
         }
-        if self.links.values().filter(|link| link.counts()).count() > self.settings.max_links {
-            let young = self.links.values().map(|link| link.opened + SHED_AFTER).filter(|old| *old > now.instant);
-            young.min().map(&mut at_latest);
-        }
+        let ripe = self.crowded_since.map(|since| since + CROWDED_FOR);
+        ripe.filter(|ripe| *ripe > now.instant).map(&mut at_latest);
         if let Some(next) = next {
             // Never at once: whatever is due now was tried just before.
             let soonest = now.instant + Duration::from_millis(20);

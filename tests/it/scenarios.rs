@@ -143,8 +143,8 @@ fn of_five_hundred_members_none_is_thought_to_be_gone_that_is_there() {
     let report = play(&scenario);
     assert_eq!(report.false_alarms, 0);
     assert_eq!((report.members.min, report.members.max), (200, 200), "each knows as many as it may");
-    // The genesis node has more for a while; who came last may still look for its place.
-    assert!(report.links.min >= 4 && (8.0..12.0).contains(&report.links.mean), "{:?}", report.links);
+    // The genesis node has more for a while.
+    assert!(report.links.min >= 6 && report.links.mean < 12.0, "{:?}", report.links);
 }
 
 #[test]

@@ -258,22 +258,28 @@ fn of_links_that_are_too_many_those_that_never_brought_anything_go_first() {
 }
 
 #[test]
-fn many_that_come_at_once_push_out_nobody_who_was_there() {
+fn many_that_come_and_go_push_out_nobody_who_was_there() {
     let mut node = Alone::with(Settings { target_links: 4, max_links: 6, ..Settings::local() });
     let there: Vec<_> = (1..=6).map(|peer| node.linked(peer)).collect();
-    let heard = |node: &mut Alone, links: &[LinkId]| {
-        links.iter().for_each(|link| drop(node.frame(*link, Frame::Pong([0; 8]))));
+    let heard = |node: &mut Alone| {
+        there.iter().for_each(|link| drop(node.frame(*link, Frame::Pong([0; 8]))));
         node.core.maintain(node.now());
-        closed(&node.outputs()).iter().map(|(link, ..)| *link).collect::<Vec<_>>()
+        closed(&node.outputs())
     };
-    node.millis += 6_000;
-    let newcomers: Vec<_> = (50..80).map(|peer| node.linked(peer)).collect();
-    assert_eq!(heard(&mut node, &there), [], "most of them go by themselves");
-    node.millis += 6_000;
-    let mut gone = Vec::new();
-    for _ in 0..40 {
-        gone.extend(heard(&mut node, &there));
+    for wave in 0..3 {
+        node.millis += 6_000;
+        heard(&mut node);
+        let newcomers: Vec<_> = (50..80).map(|peer| node.linked(peer)).collect();
+        assert_eq!(heard(&mut node), [], "wave {wave}");
+        node.millis += 900;
+        assert_eq!(heard(&mut node), [], "wave {wave}");
+        let now = node.now();
+        newcomers.iter().for_each(|link| node.core.link_closed(now, *link, Reason::ConnectionLost));
+        assert_eq!(heard(&mut node), []);
     }
-    gone.sort_unstable();
-    assert_eq!(gone, newcomers);
+    // Those who stay are too many, a second later.
+    (50..80).for_each(|peer| drop(node.linked(peer)));
+    heard(&mut node);
+    let closed = node.wait(1_100);
+    assert!(closed.iter().any(|(_, output)| matches!(output, Output::Close { reason: Reason::Full, .. })));
 }
