@@ -277,7 +277,8 @@ impl Core {
         // A new name costs nothing. Whoever floods what names of its own making say would seem to bring most things first,
         // and have the honest prune each other. Where not all members can be known, most who speak are strangers.
         let is_stranger = self.members.presence(&envelope.sender()).is_none()
-            && (envelope.title() == PRESENCE_TITLE || self.members.count() < self.settings.member_capacity);
+            && (envelope.title() == PRESENCE_TITLE || self.members.count() < self.settings.member_capacity)
+            && !self.tree.strangers.take(now.instant);
         let by_itself = asked.is_none() && repaired.is_none() && !ticket.vouched && !is_stranger;
         for copy in &copies {
             self.counts.count(Reason::Duplicate);

@@ -54,6 +54,11 @@ const ASKED_EVERY: Duration = Duration::from_millis(10);
 /// So many ids of what was asked for are remembered at least, and at most twice as many.
 const LATE: usize = 2048;
 
+/// Envelopes of senders nobody knows here that count all the same: so many at once, enough to shape the tree when many join,
+/// and one more in so long.
+const STRANGERS: u32 = 128;
+const STRANGERS_EVERY: Duration = Duration::from_secs(5);
+
 /// What goes over a link unasked, in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Push {
@@ -126,6 +131,8 @@ pub(super) struct Tree {
     pub(super) lost: bool,
     /// How much of what was asked for is passed on like what came by itself.
     pub(super) asked: TokenBucket,
+    /// How much of what strangers say counts.
+    pub(super) strangers: TokenBucket,
     /// What came otherwise than by itself. A copy of it shows no circle.
     pub(super) late: NewestIds,
     pub(super) untold: Untold,
@@ -150,6 +157,7 @@ impl Tree {
             missed: None,
             lost: false,
             asked: TokenBucket::new(ASKED_BURST, ASKED_EVERY, now),
+            strangers: TokenBucket::new(STRANGERS, STRANGERS_EVERY, now),
             late: NewestIds::new(LATE, hash.clone()),
             untold: Untold::new(hash.clone()),
             gathered: Gathered::new(hash),
