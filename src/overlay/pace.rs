@@ -85,7 +85,7 @@ mod tests {
     fn two_seconds_worth_at_once_then_the_steady_rate_of_frames_and_of_bytes() {
         for (size, each) in [(0, Duration::from_micros(125)), (128 << 10, Duration::from_micros(15_625))] {
             let (mut pace, start) = (Pace::default(), at(10_000));
-            let at_once = (0..).take_while(|_| {
+            let at_once = (0..1_000_000).take_while(|_| {
                 pace.charge(start, 1, size);
                 pace.pause(start).is_none()
             });

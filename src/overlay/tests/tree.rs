@@ -12,6 +12,9 @@ fn settled(node: &mut Alone, peers: std::ops::RangeInclusive<u8>) -> Vec<LinkId>
 }
 
 fn introduce(node: &mut Alone, link: LinkId) {
+    let now = node.now().instant;
+    // So that what strangers say does not count: not this presence either.
+    while node.core.tree.strangers.take(now) {}
     node.take_in(link, &presence(9, 0, &[]));
 }
 
@@ -409,6 +412,25 @@ fn a_neighbour_that_changes_its_mind_ten_thousand_times_costs_nothing() {
     let answers: usize =
         (0..10_000).map(|_| node.frame(links[0], Frame::Lazy).len() + node.frame(links[0], Frame::Eager).len()).sum();
     assert!(answers <= 5, "{answers} frames within no time");
+}
+
+#[test]
+fn where_many_join_at_once_the_tree_is_shaped_by_some_of_them() {
+    let mut node = Alone::new();
+    let links = super::settled(&mut node, 1..=5);
+    let mut pruned_after = None;
+    for newcomer in 30..=180 {
+        let presence = presence(newcomer, 0, &[]);
+        node.take_in(links[0], &presence);
+        for link in &links[1..] {
+            assert_eq!(node.why(*link, &presence), Some(Reason::Duplicate));
+        }
+        node.wait(10);
+        if pruned_after.is_none() && lazy(&node) == links[1..] {
+            pruned_after = Some(newcomer - 30);
+        }
+    }
+    assert!(pruned_after.is_some_and(|newcomers| newcomers < 64), "{pruned_after:?}");
 }
 
 #[test]
