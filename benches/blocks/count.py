@@ -3,7 +3,7 @@
 
     benches/blocks/count.py                 all of them, beside benches/blocks/counts.txt; status 1 if one grew by a tenth
     benches/blocks/count.py NAME..          these
-    benches/blocks/count.py --record        all of them, and writes them down
+    benches/blocks/count.py --record        all of them, and writes them down; with names, those
     benches/blocks/count.py --print NAME..  only the figures
 
 Instructions are the same on every run of the same program, whatever else the machine does. callgrind knows no AVX-512: what
@@ -68,7 +68,8 @@ def main():
             grew.append(name)
     if options.record:
         lines = ["# Instructions of each building block: benches/blocks/count.py --record"]
-        lines += [f"{name:26} {counted.get(name, before.get(name, 0)):>12}" for name in known]
+        now = before | counted
+        lines += [f"{name:26} {now[name]:>12}" for name in known if name in now]
         RECORD.write_text("\n".join(lines) + "\n")
         grew = []
     if grew and not options.only_print:
