@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::net::TcpStream;
-use tokio::task::JoinSet;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
 
 use super::super::Failure;
 use super::network::{NAME, identity};
 use crate::envelope::{Draft, Lifetime, Scheme, Signed, Timestamp};
 use crate::identity::{NetworkHash, NetworkName, NodeId};
-use crate::link::{Halves, Link, NoiseChannel, Outbox, connect};
+use crate::link::{Halves, Link, NoiseChannel, Outbox, OutboxLimits, connect};
 use crate::wire::{Frame, Hello};
 
 /// So many at once.
@@ -22,6 +22,8 @@ const FORGERS: usize = 32;
 const FIRST_PLACE: usize = 1 << 20;
 /// Between two attempts to come back: often enough that most are more than a node accepts in a second.
 const AGAIN: Duration = Duration::from_millis(20);
+/// So much waits to be sent: more than a connection takes at once.
+const QUEUED: usize = 256 << 10;
 /// How often a full queue is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// At the end of an envelope stands the signature, and before it the message, whose last bytes are another number each time.
@@ -29,15 +31,27 @@ const SIGNATURE: usize = 64;
 const NUMBER: usize = 8;
 
 /// Thirty-two identities that forge against one node, and come back whenever they are sent away, until this is dropped.
+///
+/// They have a thread of their own: what they spend is not to stand in the way of the nodes' tasks, as if a node did it.
 pub(super) struct Forgers {
-    _tasks: JoinSet<()>,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Forgers {
+    fn drop(&mut self) {
+        // Without waiting: this is dropped by a task.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Forgers {
     /// Sets them on the node.
     pub(super) fn against(id: NodeId, address: SocketAddr, seed: u64) -> Result<Forgers, Failure> {
         let network = NetworkHash::secure(&NAME.parse::<NetworkName>()?);
-        let mut tasks = JoinSet::new();
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+        let runtime = runtime.map_err(|error| Failure::said(format!("forgers cannot be started: {error}")))?;
         for place in 0..FORGERS {
             let identity = Arc::new(identity(seed, FIRST_PLACE + place));
             let channel = NoiseChannel::new(identity.clone(), network, None)?;
@@ -48,9 +62,9 @@ impl Forgers {
                 lifetime: Lifetime::hours(1),
             };
             let sound = Signed::new(network, identity).publish(&draft)?.as_bytes().to_vec();
-            tasks.spawn(forge(id, address, channel, sound, place as u64));
+            runtime.spawn(forge(id, address, channel, sound, place as u64));
         }
-        Ok(Forgers { _tasks: tasks })
+        Ok(Forgers { runtime: Some(runtime) })
     }
 }
 
@@ -66,7 +80,7 @@ async fn forge(victim: NodeId, address: SocketAddr, channel: NoiseChannel, mut f
             connect(&channel, Halves::from(stream), Some(victim), &hello, &|_| true).await.ok()
         };
         if let Some(Link { mut reader, writer, .. }) = opened.await {
-            let outbox = Outbox::default();
+            let outbox = Outbox::new(OutboxLimits { bulk: QUEUED, ..OutboxLimits::default() });
             let feeding = async {
                 loop {
                     number += 1;
