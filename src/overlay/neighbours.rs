@@ -155,7 +155,7 @@ impl Core {
     /// Links that count towards the target: not those to genesis nodes that were opened only to join, nor those that were
     /// opened for requests.
     pub(super) fn lasting_links(&self) -> usize {
-        self.links.values().filter(|link| !link.genesis && !link.on_demand && !link.closing).count()
+        self.links.values().filter(|link| link.counts() && !link.genesis).count()
     }
 
     /// A member to dial: at random among those whose address is believed most.
@@ -321,7 +321,7 @@ impl Core {
 
     /// Whom this node is linked with, if it says.
     fn published_links(&self) -> Option<Vec<LinkName>> {
-        let lasts = |link: &&super::links::Link| !link.closing && !link.on_demand && link.visit_until.is_none();
+        let lasts = |link: &&super::links::Link| link.counts() && link.visit_until.is_none();
         let open = self.links.values().filter(lasts);
         let names: BTreeSet<LinkName> = open.map(|link| LinkName::from(&link.peer)).collect();
         self.settings.publish_links.then(|| names.into_iter().take(40).collect())
