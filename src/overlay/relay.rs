@@ -15,8 +15,11 @@ use super::settings::Broadcast;
 use super::tree::Push;
 use super::{Core, Held, Instant, Now};
 
-/// How long ids are collected before they are announced together.
-const COLLECT: Duration = Duration::from_millis(50);
+/// How long ids are collected before they are announced together: between half and one and a half times this, drawn each
+/// time. Neighbours that hear of something at one moment would otherwise both tell it to each other; so one of them does,
+/// and every node says what a few moments brought in one record a neighbour.
+const COLLECT: Duration = Duration::from_millis(200);
+const SPREAD_PERCENT: u32 = 50;
 /// What is said for the moment only is held this long for neighbours that were told its id, and at most so much of it.
 const MOMENT: Duration = Duration::from_secs(10);
 const MOMENTS_BYTES: usize = 4 << 20;
@@ -182,12 +185,14 @@ impl Core {
         if to.is_empty() {
             return;
         }
+        let is_first = self.tree.untold.len() == 0;
         self.tree.untold.insert(envelope.id(), to, is_news);
-        if self.tree.untold.len() < Kind::MAX_HAVE {
-            self.timers.set_earlier(Timer::Have, now.instant + COLLECT);
-        } else {
+        if self.tree.untold.len() >= Kind::MAX_HAVE {
             // What fills a frame need not wait for more.
             self.announce_ids(now);
+        } else if is_first {
+            let due = self.around(now, COLLECT, SPREAD_PERCENT);
+            self.timers.set_earlier(Timer::Have, due);
         }
     }
 

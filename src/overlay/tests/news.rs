@@ -56,7 +56,7 @@ fn what_is_new_is_told_by_short_names_to_those_who_know_them_and_what_is_repaire
     let fresh = node.linked(77);
     node.frame(fresh, have(&[past.id()]));
     node.brings(fresh, &past);
-    let outputs = after(&mut node, 50);
+    let outputs = after(&mut node, 300);
     let short: Vec<ShortId> = [&new, &own].map(|message| ShortId::from(&message.id())).into();
     assert_eq!(told(&outputs), [(links[1], short.clone()), (links[2], short)]);
     let whole = vec![new.id(), own.id(), past.id()];

@@ -1,6 +1,8 @@
 //! The tree over the flood: which links are pruned and grafted, when, and what goes over them. Whole trees:
 //! `tests/it/tree.rs`.
 
+use std::collections::BTreeSet;
+
 use super::*;
 
 /// The same with an author that is known: what strangers say shapes no tree.
@@ -135,7 +137,7 @@ fn who_does_not_know_the_tree_is_not_told_of_it() {
 }
 
 #[test]
-fn contents_go_over_eager_links_and_ids_over_lazy_ones_within_fifty_milliseconds() {
+fn contents_go_over_eager_links_and_ids_over_lazy_ones_within_three_hundred_milliseconds() {
     let (mut node, links) = pruned(5);
     let (news, own) = (message(1_000), said(0, "t", "mine", 60));
     let outputs = node.brings(links[3], &news);
@@ -143,12 +145,27 @@ fn contents_go_over_eager_links_and_ids_over_lazy_ones_within_fifty_milliseconds
     node.core.publish(node.now(), own.clone());
     assert_eq!(relayed(&node.outputs()), [(own.id(), vec![links[0]])]);
     // Both at once, and to nobody who has it.
-    let announced = node.wait(50);
-    assert!(announced.iter().all(|(at, _)| *at <= 50));
+    let announced = node.wait(300);
+    assert!(announced.iter().all(|(at, _)| *at >= 100));
     let announced: Vec<Output> = announced.into_iter().map(|(_, output)| output).collect();
     let both = vec![news.id(), own.id()];
     let expected = [(links[1], both.clone()), (links[2], both.clone()), (links[3], vec![own.id()]), (links[4], both)];
     assert_eq!(haves(&announced), expected);
+}
+
+#[test]
+fn ids_are_announced_at_moments_that_are_drawn_so_that_neighbours_do_not_tell_each_other_at_once() {
+    let (mut node, links) = pruned(5);
+    let mut moments = BTreeSet::new();
+    for number in 0..20 {
+        node.brings(links[0], &message(1_000 + number));
+        let announced =
+            node.wait(300).into_iter().filter(|(_, output)| !haves(std::slice::from_ref(output)).is_empty());
+        let after: BTreeSet<u64> = announced.map(|(at, _)| at).collect();
+        assert!(after.len() == 1 && after.iter().all(|after| (100..=300).contains(after)), "{after:?}");
+        moments.extend(after);
+    }
+    assert!(moments.len() > 10, "{moments:?}");
 }
 
 #[test]
@@ -159,7 +176,7 @@ fn whoever_shows_that_it_has_a_message_is_not_told_of_it() {
     node.brings(links[0], &news);
     node.frame(links[2], have(&[news.id()]));
     assert_eq!(node.why(links[3], &news), Some(Reason::Duplicate));
-    let announced: Vec<Output> = node.wait(60).into_iter().map(|(_, output)| output).collect();
+    let announced: Vec<Output> = node.wait(300).into_iter().map(|(_, output)| output).collect();
     assert_eq!(haves(&announced), [(links[4], vec![news.id()])]);
 }
 
@@ -307,7 +324,7 @@ fn what_had_to_be_asked_for_flows_on_and_what_is_repaired_in_bulk_is_announced()
     let contents: Vec<_> = late.iter().map(|message| relayed(&node.brings(links[1], message))).collect();
     assert!(contents[..256].iter().zip(&ids).all(|(to, id)| to == &[(*id, vec![hangs])]));
     assert!(contents[256..].iter().all(Vec::is_empty), "so much is no message that was late");
-    let announced: Vec<Output> = node.wait(60).into_iter().map(|(_, output)| output).collect();
+    let announced: Vec<Output> = node.wait(300).into_iter().map(|(_, output)| output).collect();
     let counts: Vec<(LinkId, usize)> = haves(&announced).into_iter().map(|(link, ids)| (link, ids.len())).collect();
     assert_eq!(counts, [(feeds, 400), (links[2], 400), (links[3], 400), (links[4], 400), (hangs, 144)]);
 }
@@ -339,7 +356,7 @@ fn what_a_new_neighbour_had_before_is_announced_and_so_is_what_a_flooding_node_a
     let fresh = node.linked(77);
     node.frame(fresh, have(&[message(1_000).id()]));
     assert_eq!(relayed(&node.brings(fresh, &message(1_000))), []);
-    let announced: Vec<Output> = node.wait(60).into_iter().map(|(_, output)| output).collect();
+    let announced: Vec<Output> = node.wait(300).into_iter().map(|(_, output)| output).collect();
     assert_eq!(haves(&announced).iter().map(|(link, _)| *link).collect::<Vec<_>>(), links);
 
     let mut node = with(Broadcast::Flood);
@@ -347,7 +364,7 @@ fn what_a_new_neighbour_had_before_is_announced_and_so_is_what_a_flooding_node_a
     node.frame(links[0], have(&[message(1).id()]));
     node.wait(100);
     assert_eq!(relayed(&node.brings(links[0], &message(1))), []);
-    let announced: Vec<Output> = node.wait(60).into_iter().map(|(_, output)| output).collect();
+    let announced: Vec<Output> = node.wait(300).into_iter().map(|(_, output)| output).collect();
     assert_eq!(haves(&announced).iter().map(|(link, _)| *link).collect::<Vec<_>>(), links[1..]);
 }
 
