@@ -31,8 +31,9 @@ const SHED_AFTER: Duration = Duration::from_secs(5);
 /// So long there have to be too many links before one is closed.
 const CROWDED_FOR: Duration = Duration::from_secs(1);
 /// Members dialled at a time. When many join at once, each is dialled while it dials: who dials all it wants at once ends
-/// up with twice as many links.
+/// up with twice as many links. So a dial counts as so many links while it is under way.
 const DIALS_AT_ONCE: usize = 3;
+const LINKS_OF_A_DIAL: usize = 2;
 /// Links a neighbour must have besides this one before it can do without it.
 const LINKS_WITHOUT: usize = 2;
 
@@ -138,7 +139,7 @@ impl Core {
     }
 
     pub(super) fn dial_members(&mut self, now: Now) {
-        while self.lacks_links() && self.own_dials() < DIALS_AT_ONCE {
+        while self.may_dial_more() {
             let Some(target) = self.choose_member(now) else {
                 self.ask_for_members(now);
                 return;
@@ -150,6 +151,12 @@ impl Core {
     /// Whether more links are wanted than there are and may come of the dials under way.
     pub(super) fn lacks_links(&self) -> bool {
         self.lasting_links() + self.own_dials() < self.settings.target_links
+    }
+
+    /// Whether this node dials another member now, for want of links.
+    fn may_dial_more(&self) -> bool {
+        let dials = self.own_dials();
+        dials < DIALS_AT_ONCE && self.lasting_links() + dials * LINKS_OF_A_DIAL < self.settings.target_links
     }
 
     /// Links that count towards the target: not those to genesis nodes that were opened only to join, nor those that were
@@ -234,8 +241,9 @@ impl Core {
         }
     }
 
-    /// Closes a link that nobody needs when there are too many: one to a neighbour that has too many itself, of these one that
-    /// never brought anything, of these the newest.
+    /// Closes a link that nobody needs when there are too many: one that is not in the tree, or else all links would take its
+    /// place; of these one to a neighbour that has too many itself, of these one that never brought anything, of these the
+    /// newest.
     fn shed(&mut self, now: Now) {
         let open = self.links.iter().filter(|(_, link)| link.counts());
         let open: Vec<LinkId> = open.map(|(id, _)| *id).collect();
@@ -248,8 +256,8 @@ impl Core {
         if now.instant.since(since) < CROWDED_FOR {
             return;
         }
-        let unneeded =
-            open.into_iter().filter_map(|id| Some((self.surplus(now, id)?, self.brings_nothing(id), id))).max();
+        let rank = |id| Some((!self.is_eager(id), self.surplus(now, id)?, self.brings_nothing(id), id));
+        let unneeded = open.into_iter().filter_map(rank).max();
         if let Some((.., unneeded)) = unneeded {
             self.close(unneeded, Some(GoodbyeCode::Full), Reason::Full);
         }
@@ -277,7 +285,7 @@ impl Core {
         if self.needs_genesis() {
             self.genesis.iter().map(|genesis| genesis.not_before).min().map(&mut at_latest);
         }
-        if (self.join.may_spread() || self.seeks_in_vain()) && self.lacks_links() && self.own_dials() < DIALS_AT_ONCE {
+        if (self.join.may_spread() || self.seeks_in_vain()) && self.may_dial_more() {
             let next_try = self.among_members(now, Instant::default(), |addresses, _, wanted| {
                 addresses.next_try(now.instant, wanted.settings, wanted)
             });

@@ -235,6 +235,22 @@ fn a_clock_far_off_is_worth_a_warning_and_no_more() {
 }
 
 #[test]
+fn of_links_that_are_too_many_one_outside_the_tree_goes_first_whatever_it_brought() {
+    for lazy in 2..=8_u8 {
+        let mut node = Alone::with(Settings { target_links: 4, max_links: 6, ..Settings::local() });
+        let links: Vec<_> = (2..=8).map(|peer| node.linked(peer)).collect();
+        let lazy = links[usize::from(lazy) - 2];
+        node.take_in(lazy, &said(1, "t", "by the lazy one", 0));
+        node.frame(lazy, Frame::Lazy);
+        node.outputs();
+        node.millis += 6_000;
+        links.iter().for_each(|link| drop(node.frame(*link, Frame::Pong([0; 8]))));
+        node.core.maintain(node.now());
+        assert_eq!(closed(&node.outputs()), [(lazy, Some(GoodbyeCode::Full), Reason::Full)]);
+    }
+}
+
+#[test]
 fn of_links_that_are_too_many_those_that_never_brought_anything_go_first() {
     for idle in 2..=8_u8 {
         let mut node = Alone::with(Settings { target_links: 4, max_links: 6, ..Settings::local() });

@@ -252,3 +252,19 @@ fn what_a_full_table_has_no_room_for_is_counted_and_relayed_all_the_same() {
     assert!(node.counted(Reason::TableFull) > 0);
     assert!(node.core.members().len() <= 4);
 }
+
+#[test]
+fn a_dial_under_way_counts_twice_because_as_many_come_the_other_way() {
+    // So many dials are under way with so many links, of eight that are wanted.
+    for (links, expected) in [(1, 3), (2, 3), (4, 2), (5, 2), (6, 1), (7, 1), (8, 0)] {
+        let mut node = Alone::new();
+        let links: Vec<LinkId> = (1..=links).map(|peer| node.linked(peer)).collect();
+        let mut outputs = Vec::new();
+        for member in 20..=40 {
+            node.take_in(links[0], &presence(member, 0, &[address(member)]));
+            outputs.extend(node.outputs());
+        }
+        let dials = outputs.iter().filter(|output| matches!(output, Output::Dial { .. })).count();
+        assert_eq!(dials, expected, "{} links", links.len());
+    }
+}
