@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 
 use super::parse::{Draft, Envelope, EnvelopeError, MessageTooLong, Version};
-use crate::identity::{Domain, Identity, KeyCache, KeyError, NetworkHash, NodeId};
+use crate::identity::{Domain, Identity, KeyCache, KeyError, NetworkHash, NodeId, Signatures};
 
 /// Something that passed its network's verification. Only this room can make one:
 ///
@@ -93,6 +93,12 @@ pub trait Scheme: sealed::Sealed + fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// A [`VerifyError`] if the envelope is not its sender's.
     fn verify(&self, envelope: Envelope) -> Result<Verified<Envelope>, VerifyError>;
+
+    /// Judges envelopes that came together, each by itself as [`verify`](Self::verify) does and in the same order. Cheaper
+    /// than one after the other: their signatures share a part of the work, though no verdict.
+    fn verify_each(&self, envelopes: Vec<Envelope>) -> Vec<Result<Verified<Envelope>, VerifyError>> {
+        envelopes.into_iter().map(|envelope| self.verify(envelope)).collect()
+    }
 
     /// Makes an envelope of one's own, signed where the network signs.
     ///
@@ -186,6 +192,26 @@ impl Verifier {
         key.verify(Domain::Envelope, &[envelope.id().as_bytes()], &signature).map_err(|_| VerifyError::Signature)?;
         Ok(Verified(envelope))
     }
+
+    fn judge_each(&self, envelopes: Vec<Envelope>) -> Vec<Result<Verified<Envelope>, VerifyError>> {
+        let mut signatures = Signatures::with_capacity(envelopes.len());
+        let mut refused = Vec::with_capacity(envelopes.len());
+        for envelope in &envelopes {
+            refused.push(match (self.keys.get(&envelope.sender()), envelope.signature()) {
+                (Ok(key), Some(signature)) => {
+                    self.verifications.fetch_add(1, Ordering::Relaxed);
+                    signatures.add(&key, Domain::Envelope, &[envelope.id().as_bytes()], &signature);
+                    VerifyError::Signature
+                }
+                (key, _) => {
+                    signatures.add_refused();
+                    key.err().map_or(VerifyError::Signature, VerifyError::Key)
+                }
+            });
+        }
+        let judged = signatures.judge().zip(envelopes).zip(refused);
+        judged.map(|((verdict, envelope), refused)| verdict.map(|()| Verified(envelope)).map_err(|_| refused)).collect()
+    }
 }
 
 /// The secure node's scheme: every envelope carries its sender's Ed25519 signature over its id.
@@ -217,6 +243,10 @@ impl Scheme for Signed {
 
     fn verify(&self, envelope: Envelope) -> Result<Verified<Envelope>, VerifyError> {
         self.verifier.judge(envelope)
+    }
+
+    fn verify_each(&self, envelopes: Vec<Envelope>) -> Vec<Result<Verified<Envelope>, VerifyError>> {
+        self.verifier.judge_each(envelopes)
     }
 
     fn publish(&self, draft: &Draft) -> Result<Verified<Envelope>, MessageTooLong> {
@@ -287,6 +317,39 @@ mod tests {
             let judged = scheme.parse(bytes.into()).map(|envelope| scheme.verify(envelope));
             assert!(!matches!(judged, Ok(Ok(_))), "bit {bit}");
         }
+    }
+
+    #[test]
+    fn envelopes_judged_together_get_the_verdicts_they_get_alone() {
+        let scheme = signed("a");
+        let good = scheme.publish(&draft("chat", b"hello")).unwrap();
+        let changed = |at: usize| {
+            let mut bytes = good.as_bytes().to_vec();
+            bytes[at] ^= 1;
+            scheme.parse(bytes.into()).unwrap()
+        };
+        let of_no_key = {
+            let mut bytes = good.as_bytes().to_vec();
+            bytes[1..33].fill(0);
+            scheme.parse(bytes.into()).unwrap()
+        };
+        let unsigned = Open::new(*scheme.network(), scheme.own_id()).publish(&draft("t", b"m")).unwrap();
+        let end = good.size();
+        let some = vec![
+            good.0.clone(),
+            changed(end - 1),
+            of_no_key,
+            good.0.clone(),
+            unsigned.0,
+            changed(end - 40),
+            changed(54),
+        ];
+        let alone: Vec<_> = some.iter().map(|envelope| scheme.verify(envelope.clone())).collect();
+        let before = scheme.verifications();
+        assert_eq!(scheme.verify_each(some), alone);
+        assert_eq!(scheme.verifications(), before * 2);
+        assert_eq!(alone.iter().filter(|verdict| verdict.is_ok()).count(), 2);
+        assert!(matches!(alone[2], Err(VerifyError::Key(_))));
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod network;
 mod network_key;
 mod node_id;
 mod public_key;
+mod signatures;
 
 pub use address::{AddressError, NodeAddress};
 pub use domain::Domain;
@@ -31,3 +32,4 @@ pub use public_key::{KeyError, PublicKey, SelfTestError, Signature, SignatureErr
 pub(crate) use hex::{decode_hex, encode_hex};
 #[cfg(any(feature = "sealed", feature = "control"))]
 pub(crate) use key_file::replace_secret_file;
+pub(crate) use signatures::Signatures;

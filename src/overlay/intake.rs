@@ -40,6 +40,18 @@ impl Offer {
 /// Envelopes from this size on, in bytes, stay in the buffer they were received in.
 const SHARES_BUFFER: usize = 32 << 10;
 
+/// A link that brought so many messages of others, each before anybody else did, has shown what it is for.
+const USEFUL: u64 = 64;
+/// So many of its envelopes are verified before the core hears of them. More would save little: what they share is a tenth
+/// of a verification.
+const AT_ONCE: usize = 8;
+
+/// A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its own, once,
+/// for log, outboxes and member table alike; a large one is most of its buffer anyway.
+fn own_buffer(verified: Verified<Envelope>) -> Verified<Envelope> {
+    if verified.size() < SHARES_BUFFER { verified.compact() } else { verified }
+}
+
 /// A ticket with the outcome of its verification.
 #[derive(Debug)]
 pub struct Judged {
@@ -58,12 +70,24 @@ impl Judged {
     /// Verifies an envelope by the network's rule, and reads what the core needs of it. This is where the time goes:
     /// called without the core.
     pub fn by(scheme: &dyn Scheme, ticket: Ticket, envelope: Envelope) -> Self {
-        // A received envelope is a view into a buffer it shares with all that came with it. Here it becomes one of its
-        // own, once, for log, outboxes and member table alike; a large one is most of its buffer anyway.
-        let own = |verified: Verified<Envelope>| {
-            if verified.size() < SHARES_BUFFER { verified.compact() } else { verified }
-        };
-        Self::with(scheme.verify(envelope.clone()).map(own).ok(), ticket, envelope, Content::of)
+        Self::with(scheme.verify(envelope.clone()).map(own_buffer).ok(), ticket, envelope, Content::of)
+    }
+
+    /// The same for envelopes that came together, which is cheaper than one after the other. Appends to `judged`.
+    pub fn by_each(
+        scheme: &dyn Scheme,
+        tickets: &mut dyn ExactSizeIterator<Item = (Ticket, Envelope)>,
+        judged: &mut Vec<Self>,
+    ) {
+        if tickets.len() < 2 {
+            judged.extend(tickets.map(|(ticket, envelope)| Self::by(scheme, ticket, envelope)));
+            return;
+        }
+        let tickets: Vec<_> = tickets.collect();
+        let verified = scheme.verify_each(tickets.iter().map(|(_, envelope)| envelope.clone()).collect());
+        judged.extend(tickets.into_iter().zip(verified).map(|((ticket, envelope), verified)| {
+            Self::with(verified.map(own_buffer).ok(), ticket, envelope, Content::of)
+        }));
     }
 
     /// The same for a host whose envelopes lie in buffers of their own already, and which knows another way to read them.
@@ -209,6 +233,14 @@ impl Core {
             self.blame(now, copy.link, Offence::BadFrame, Reason::BadFrame);
         }
         belongs
+    }
+
+    /// How many envelopes from a link are verified before the core hears of it. One from a link that is new: the next that
+    /// is bad may be the last it is allowed. Several from one that has brought what is good: together they are cheaper, and
+    /// a bad one among them is found as many verifications later.
+    pub fn verifies_at_once(&self, link: LinkId) -> usize {
+        let is_useful = self.links.get(&link).is_some_and(|link| link.news >= USEFUL);
+        if is_useful { AT_ONCE } else { 1 }
     }
 
     /// Whether what comes over this link is looked at: not once its node is barred, though the link may take a moment to

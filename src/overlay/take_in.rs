@@ -64,7 +64,9 @@ pub fn take_in<C: CoreAccess + ?Sized>(
     vouched: bool,
     envelopes: Vec<Envelope>,
 ) {
-    let judge = |ticket, envelope| Judged::by(scheme, ticket, envelope);
+    let judge = |tickets: &mut dyn ExactSizeIterator<Item = (Ticket, Envelope)>, judged: &mut Vec<Judged>| {
+        Judged::by_each(scheme, tickets, judged);
+    };
     take_in_by(core, judge, now, keep, link, vouched, envelopes);
 }
 
@@ -72,21 +74,24 @@ pub fn take_in<C: CoreAccess + ?Sized>(
 /// once more for each.
 pub(crate) fn take_in_by<C: CoreAccess + ?Sized>(
     core: &C,
-    judge: impl Fn(Ticket, Envelope) -> Judged,
+    judge: impl Fn(&mut dyn ExactSizeIterator<Item = (Ticket, Envelope)>, &mut Vec<Judged>),
     now: impl Fn() -> Now,
     mut keep: impl Keep,
     link: LinkId,
     vouched: bool,
     envelopes: Vec<Envelope>,
 ) {
-    let offers = core.with(|core| core.offer(now(), link, vouched, envelopes));
+    let (offers, mut at_once) =
+        core.with(|core| (core.offer(now(), link, vouched, envelopes), core.verifies_at_once(link)));
     let mut waiting: VecDeque<(Ticket, Envelope)> = offers.into_iter().filter_map(Offer::into_ticket).collect();
     let mut judged = Vec::new();
     loop {
-        while let Some((ticket, envelope)) = waiting.pop_front() {
-            judged.push(judge(ticket, envelope));
+        while !waiting.is_empty() {
+            let before = judged.len();
+            judge(&mut waiting.drain(..at_once.min(waiting.len())), &mut judged);
             // The core hears of a bad one at once: it may be the last that this link is allowed.
-            if judged.last().is_some_and(|judged| !judged.is_good()) {
+            if judged.iter().skip(before).any(|judged| !judged.is_good()) {
+                at_once = 1;
                 break;
             }
         }

@@ -143,7 +143,10 @@ impl Simulation {
             }
             readings.borrow_mut().entry(envelope.id()).or_insert_with(|| Content::of(envelope, authority)).clone()
         };
-        let judge = |ticket, envelope| Judged::reading(&**scheme, ticket, envelope, read);
+        let judge_one = |(ticket, envelope)| Judged::reading(&**scheme, ticket, envelope, read);
+        let judge = |tickets: &mut dyn ExactSizeIterator<Item = _>, judged: &mut Vec<_>| {
+            judged.extend(tickets.map(judge_one));
+        };
         take_in_by(&running.core, judge, || now, append, link, vouched, envelopes);
         let most = READINGS_PER_NODE * self.nodes.len();
         if readings.borrow().len() > most {

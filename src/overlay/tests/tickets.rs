@@ -135,3 +135,35 @@ fn what_the_log_does_not_keep_is_not_relayed_and_may_come_again() {
     assert!(relayed(&core.take_outputs()).is_empty() && !core.has_accepted(&message.id()));
     assert_eq!((core.counts().get(Reason::LogFull), core.index_len()), (1, 0));
 }
+
+#[test]
+fn only_a_link_that_has_brought_much_gets_several_verified_before_the_core_hears_of_a_bad_one() {
+    let mut node = Alone::new();
+    let (link, author) = (node.linked(1), node.linked(9));
+    assert_eq!(node.core.verifies_at_once(LinkId(u64::MAX)), 1, "a link that is gone");
+    for number in 0..64 {
+        assert_eq!(node.core.verifies_at_once(link), 1, "{number}");
+        let message = said(9, "t", number.to_string(), 0);
+        node.brings(author, &said(9, "t", format!("own {number}"), 0));
+        node.brings(link, &message);
+    }
+    assert_eq!(node.core.verifies_at_once(link), 8);
+    assert_eq!(node.core.verifies_at_once(author), 1, "what somebody says itself shows nothing");
+}
+
+#[test]
+fn of_a_bad_one_among_several_the_core_hears_before_more_are_verified() {
+    let bad = |number: u32| forged(&said(9, "t", number.to_string(), 0), 0);
+    for (useful, verified) in [(0, 2), (64, 8)] {
+        let mut node = Alone::new();
+        let link = node.linked(1);
+        for number in 0..useful {
+            node.brings(link, &said(9, "t", format!("good {number}"), 0));
+        }
+        let (scheme, now, core) = (signer(0), node.now(), std::cell::RefCell::new(node.core));
+        take_in(&core, &scheme, || now, |_: &Verified<Envelope>| true, link, false, (0..100).map(bad).collect());
+        assert_eq!(scheme.verifications(), verified, "after {useful} good ones");
+        let outputs = core.borrow_mut().take_outputs();
+        assert!(outputs.iter().any(|output| matches!(output, Output::Close { reason: Reason::BadSignature, .. })));
+    }
+}
