@@ -73,7 +73,12 @@ impl Writer {
                     self.write_out().await?;
                     outbox.count_records(self.pack.records());
                 }
-                Taken::Nothing => self.rest(outbox, &mut frames).await,
+                Taken::Nothing => {
+                    self.rest(outbox, &mut frames).await;
+                    // Whatever else is ready to run may have more for this link: one record and one system call for all of
+                    // it. Where nothing is, this returns at once.
+                    tokio::task::yield_now().await;
+                }
                 Taken::End(goodbye) => {
                     if let Some(goodbye) = goodbye {
                         self.pack.put(&Frame::Goodbye(goodbye))?;
