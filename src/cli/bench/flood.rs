@@ -22,10 +22,11 @@ const WINDOW: usize = 64;
 /// From one message to the next, where latency is measured.
 const PACE: Duration = Duration::from_millis(50);
 
-/// Messages before the measured ones, and from one to the next: the paths of broadcasts are learned from them.
-const WARM_UP: usize = 60;
+/// Messages before the measured ones: the paths of broadcasts are learned from them.
+const WARM_UP: usize = 200;
 const QUICK_WARM_UP: usize = 10;
 const WARM_UP_BYTES: usize = 256;
+const WARM_UP_PACE: Duration = Duration::from_millis(20);
 const WARM_UP_TITLE: &str = "warm-up";
 
 /// Starts a network, sends the messages through it, and counts.
@@ -113,7 +114,7 @@ async fn warm_up(network: &Network, count: usize, senders: usize, round: &mut Ro
     for number in 0..count {
         let node = nodes[number % senders].clone();
         publish(node, tally.clone(), WARM_UP_TITLE, vec![number], None).await?;
-        tokio::time::sleep(PACE).await;
+        tokio::time::sleep(WARM_UP_PACE).await;
     }
     tally.complete().await;
     tally.count(round).await;

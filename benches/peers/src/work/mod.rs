@@ -22,7 +22,7 @@ use crate::systems::{Plan, Subject, System, p2pnetwork};
 use crate::tally::Board;
 
 /// Messages before the measured ones, and from one to the next: some systems learn their paths from them.
-const WARM_UP: usize = 60;
+const WARM_UP: usize = 200;
 const QUICK_WARM_UP: usize = 30;
 const WARM_UP_PACE: Duration = Duration::from_millis(20);
 /// Links that stay as they are for so long are the graph.
