@@ -17,7 +17,7 @@ from p2pnetwork.node import Node
 QUIET = 5.0  # without a delivery for so long, what is missing is missing
 LINGER = 0.3
 LINKED_WITHIN = 60.0
-WARM_UP_PACE = 0.02
+WARM_UP_PACE = 0.01
 
 
 def content(number, size):

@@ -63,6 +63,7 @@ pub(super) async fn run(job: &Job, round: &mut Round) -> Result<(), Failure> {
     report(round, &tally, took, worked, verify);
     report_latencies(round, &latencies);
     report_totals(round, tally.deliveries() as f64, totals, network.totals(), envelope_len(size.bytes));
+    network.note_loaded(round);
     drop(applications);
     network.stop().await;
     Ok(())

@@ -37,6 +37,8 @@ pub(super) const LINKS: Metric = metric("links_per_node", "links/node", 1);
 pub(super) const JOIN: Metric = metric("join_ms", "all joined, ms", 0);
 pub(super) const JOIN_CPU: Metric = metric("join_cpu_ms_per_node", "processor ms/node, joining", 1);
 pub(super) const MEMORY: Metric = metric("memory_kib_per_node", "memory/idle node, KiB", 0);
+pub(super) const IDLE_CPU: Metric = metric("idle_cpu_us_per_node_s", "processor µs/idle node, a second", 0);
+pub(super) const LOADED_MEMORY: Metric = metric("loaded_memory_kib_per_node", "memory/node at the end, KiB", 0);
 pub(super) const APPENDS: Metric = metric("appends_per_s", "durable appends/s, in groups", 0);
 pub(super) const APPEND_P50: Metric = metric("append_p50_ms", "one append waited for, p50, ms", 2);
 pub(super) const APPEND_P99: Metric = metric("append_p99_ms", "one append waited for, p99, ms", 2);
@@ -63,7 +65,7 @@ pub(super) const SIMULATED_CPU: Metric = metric("simulated_cpu_s", "processor ti
 pub(super) const SIMULATED_MEMORY: Metric = metric("simulated_memory_mib", "memory of it, MiB", 0);
 
 /// All of them, in the order of the tables.
-pub(super) const ALL: [Metric; 43] = [
+pub(super) const ALL: [Metric; 45] = [
     MESSAGES,
     DELIVERIES,
     CPU,
@@ -86,6 +88,8 @@ pub(super) const ALL: [Metric; 43] = [
     JOIN,
     JOIN_CPU,
     MEMORY,
+    IDLE_CPU,
+    LOADED_MEMORY,
     REPAIR,
     REPAIR_CPU,
     REPAIR_BYTES,

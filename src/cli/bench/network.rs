@@ -10,7 +10,7 @@ use super::super::Failure;
 use super::super::machine;
 use super::super::statistics::ratio;
 use super::judge::Judge;
-use super::metric::{JOIN, JOIN_CPU, LINKS, MEMORY};
+use super::metric::{IDLE_CPU, JOIN, JOIN_CPU, LINKS, LOADED_MEMORY, MEMORY, Metric};
 use super::round::Round;
 use super::tally::{TITLE, Tally};
 use crate::identity::{Identity, NetworkName};
@@ -26,12 +26,16 @@ const JOIN_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 /// Links that stay as they are for so long are the graph: longer than a node bears with too many of them.
 const SETTLED_AFTER: Duration = Duration::from_millis(1500);
+/// So long is looked at what a network costs in which nothing is said.
+const IDLE_FOR: Duration = Duration::from_secs(2);
 /// A graph that does not come to rest is measured as it is.
 const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 
 /// A network that has joined and come to rest.
 pub(super) struct Network {
     nodes: Vec<Node>,
+    /// What the process held before, in bytes.
+    memory_before: Option<u64>,
 }
 
 /// Which nodes to start.
@@ -61,7 +65,7 @@ impl Network {
     /// Starts the nodes at once; they join through the first. Notes how long that took, and what a node costs.
     pub(super) async fn start(plan: Plan<'_>, round: &mut Round) -> Result<Network, Failure> {
         let count = plan.nodes;
-        let memory = machine::resident();
+        let memory_before = machine::resident();
         let (start, worked) = (Instant::now(), machine::processor_time());
         let genesis = plan.builder(0)?.start().await?;
         let address = genesis.address().ok_or_else(|| Failure::said("the genesis node does not listen"))?;
@@ -76,17 +80,30 @@ impl Network {
         for (_, node) in started {
             nodes.push(node?.into());
         }
-        let network = Network { nodes };
+        let network = Network { nodes, memory_before };
         network.joined().await?;
         round.set(JOIN, start.elapsed().as_secs_f64() * 1e3);
         let worked = machine::processor_time().saturating_sub(worked);
         round.set(JOIN_CPU, ratio(worked.as_secs_f64() * 1e3, count as f64));
         network.settle().await;
         round.set(LINKS, ratio(network.link_count() as f64, count as f64));
-        if let (Some(before), Some(now)) = (memory, machine::resident()) {
-            round.set(MEMORY, ratio(now.saturating_sub(before) as f64 / 1024.0, count as f64));
-        }
+        network.note_memory(MEMORY, round);
+        let worked = machine::processor_time();
+        tokio::time::sleep(IDLE_FOR).await;
+        let worked = machine::processor_time().saturating_sub(worked);
+        round.set(IDLE_CPU, ratio(worked.as_secs_f64() * 1e6, count as f64 * IDLE_FOR.as_secs_f64()));
         Ok(network)
+    }
+
+    /// Notes what a node holds now that it has worked, its log in memory included.
+    pub(super) fn note_loaded(&self, round: &mut Round) {
+        self.note_memory(LOADED_MEMORY, round);
+    }
+
+    fn note_memory(&self, metric: Metric, round: &mut Round) {
+        if let (Some(before), Some(now)) = (self.memory_before, machine::resident()) {
+            round.set(metric, ratio(now.saturating_sub(before) as f64 / 1024.0, self.nodes.len() as f64));
+        }
     }
 
     pub(super) fn nodes(&self) -> &[Node] {

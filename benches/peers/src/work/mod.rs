@@ -24,7 +24,7 @@ use crate::tally::Board;
 /// Messages before the measured ones, and from one to the next: some systems learn their paths from them.
 const WARM_UP: usize = 200;
 const QUICK_WARM_UP: usize = 30;
-const WARM_UP_PACE: Duration = Duration::from_millis(20);
+const WARM_UP_PACE: Duration = Duration::from_millis(10);
 /// Links that stay as they are for so long are the graph.
 const SETTLED_AFTER: Duration = Duration::from_millis(500);
 /// A graph that does not come to rest is measured as it is.
