@@ -131,15 +131,16 @@ const ORDER: [u8; 32] = [
 /// The signature library accepts what the rule refuses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the Ed25519 library of this build {0}; some dependency switched on ed25519-dalek's `legacy_compatibility`: \
+    "the Ed25519 library of this build {0}; a dependency may have switched on ed25519-dalek's `legacy_compatibility`: \
      find it with `cargo tree -e features -i curve25519-dalek` and switch it off"
 )]
 pub struct SelfTestError(&'static str);
 
 /// Makes sure that this build judges keys and signatures as every other node does; every node runs it at start.
 ///
-/// Cargo unifies features over a whole program: an unrelated dependency could switch on ed25519-dalek's
-/// `legacy_compatibility`, and then this node would accept malleable signatures that the rest of the network refuses.
+/// Cargo unifies features over a whole program: an unrelated dependency could switch on the library's
+/// `legacy_compatibility`, which is about accepting malleable signatures that the rest of the network refuses. The rule here
+/// looks at S by itself; this is the proof that it does, with whatever library and features it was built.
 ///
 /// # Errors
 /// If a malleable signature or a key of low order is accepted, or a good signature refused.
