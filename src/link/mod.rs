@@ -57,6 +57,7 @@ mod plain_channel;
 pub mod proof;
 mod reader;
 pub mod record;
+mod spare;
 pub mod times;
 mod writer;
 

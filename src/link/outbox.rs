@@ -113,8 +113,8 @@ enum State {
     Ended,
 }
 
-/// Above so many entries an idle queue gives its memory back.
-const KEPT_ENTRIES: usize = 64;
+/// Above so many entries an empty queue gives its memory back: a node has many links, and most of them are quiet.
+const KEPT_ENTRIES: usize = 8;
 
 impl Outbox {
     /// An empty outbox.
@@ -336,6 +336,7 @@ impl Outbox {
         match &mut lanes.state {
             State::Open => {
                 lanes.is_waited_for = true;
+                lanes.shrink();
                 if std::mem::take(&mut lanes.has_dropped) {
                     self.0.emptied.notify_one();
                 }
@@ -377,15 +378,6 @@ impl Outbox {
         drop(ended);
     }
 
-    /// Gives back memory that a burst has left behind.
-    pub(super) fn shrink(&self) {
-        let mut lanes = self.lock();
-        lanes.control.shrink_to(KEPT_ENTRIES);
-        lanes.broadcast.shrink_to(KEPT_ENTRIES);
-        lanes.bulk.shrink_to(KEPT_ENTRIES);
-        lanes.ids.shrink_to(KEPT_ENTRIES);
-    }
-
     pub(super) fn count_records(&self, records: u64) {
         self.0.records.store(records, Ordering::Relaxed);
     }
@@ -405,6 +397,14 @@ impl Outbox {
 }
 
 impl Lanes {
+    /// Gives back memory that a burst has left behind.
+    fn shrink(&mut self) {
+        self.control.shrink_to(KEPT_ENTRIES);
+        self.broadcast.shrink_to(KEPT_ENTRIES);
+        self.bulk.shrink_to(KEPT_ENTRIES);
+        self.ids.shrink_to(KEPT_ENTRIES);
+    }
+
     /// Gives frames to `add` in the order of sending, until it has enough.
     fn take_in_order(&mut self, broadcast_limit: usize, add: &mut impl FnMut(Frame) -> bool) -> Option<()> {
         let wants_more = |more: bool| more.then_some(());

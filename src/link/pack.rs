@@ -1,7 +1,7 @@
 //! Frames packed into records, in the place where they are sealed.
 
-use super::LinkError;
 use super::record::{HEAD_LEN, MAX_PLAINTEXT, RecordSealer};
+use super::{LinkError, spare};
 use crate::noise::TAG_LEN;
 use crate::wire::Frame;
 
@@ -10,7 +10,7 @@ const MOST_HEAD: usize = 215;
 
 /// Builds what one write sends. A frame's bytes are copied once: to where they are sealed.
 ///
-/// Its buffer is used again and again; after the first writes nothing is allocated for a record.
+/// Between writes it holds no memory; its buffer is [one that a thread's writers share](spare).
 pub(super) struct Pack {
     sealer: Option<RecordSealer>,
     out: Vec<u8>,
@@ -34,6 +34,9 @@ impl Pack {
 
     /// Makes room for frames of so many bytes, so that the buffer grows once.
     pub(super) fn reserve(&mut self, bytes: usize) {
+        if self.out.capacity() == 0 {
+            self.out = spare::bytes();
+        }
         let records = bytes / (MAX_PLAINTEXT / 2) + 1;
         let needed = bytes.saturating_add(records.saturating_mul(HEAD_LEN + TAG_LEN));
         // Few sizes, so that it seldom grows; and not twice what was ever needed, as it would by itself.
@@ -76,21 +79,16 @@ impl Pack {
         Ok(&self.out)
     }
 
-    /// What was given by [`finish`](Self::finish) is written: begins anew in the same memory.
+    /// What was given by [`finish`](Self::finish) is written: leaves the memory to the thread's next write.
     pub(super) fn clear(&mut self) {
-        self.out.clear();
+        spare::give_bytes(std::mem::take(&mut self.out));
         self.record = None;
     }
 
     /// How much memory the buffer holds.
+    #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.out.capacity()
-    }
-
-    /// Gives the buffer's memory back.
-    pub(super) fn release(&mut self) {
-        self.out = Vec::new();
-        self.record = None;
     }
 
     /// How many records were sealed.
@@ -229,19 +227,21 @@ mod tests {
     }
 
     #[test]
-    fn after_the_first_batch_nothing_is_allocated_any_more() {
-        let (sealer, _) = pair();
-        let mut pack = Pack::new(Some(sealer));
-        let frames = vec![broadcast(300); 700];
-        packed(&mut pack, &frames);
-        let (at, capacity) = (pack.out.as_ptr(), pack.capacity());
-        assert!(capacity <= 256 * 1024);
-        for _ in 0..20 {
-            packed(&mut pack, &frames);
-            assert_eq!((pack.out.as_ptr(), pack.capacity()), (at, capacity));
+    fn the_packs_of_a_thread_write_from_one_buffer_after_the_other_and_hold_none_between() {
+        let frames = vec![broadcast(300); 300];
+        let mut packs: Vec<_> = (0..3).map(|_| Pack::new(Some(pair().0))).collect();
+        let mut written_from = Vec::new();
+        for _ in 0..5 {
+            for pack in &mut packs {
+                pack.reserve(frames.iter().map(Frame::encoded_len).sum());
+                frames.iter().for_each(|frame| pack.put(frame).unwrap());
+                written_from.push((pack.finish().unwrap().as_ptr(), pack.capacity()));
+                pack.clear();
+                assert_eq!(pack.capacity(), 0);
+            }
         }
-        pack.release();
-        assert_eq!(pack.capacity(), 0);
+        assert!(written_from.iter().all(|place| *place == written_from[0]), "{written_from:?}");
+        assert!(written_from[0].1 <= 128 * 1024);
     }
 
     #[test]

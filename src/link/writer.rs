@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -10,18 +9,12 @@ use tokio::time::timeout;
 use super::outbox::Taken;
 use super::pack::Pack;
 use super::record::RecordSealer;
-use super::{LinkError, Meter, Outbox, times};
+use super::{LinkError, Meter, Outbox, spare, times};
 use crate::wire::{Frame, Goodbye};
 
 /// How much one write takes from the lanes, and at most a frame more: four full records. More would make a PING wait
 /// behind it for longer and save nothing.
 const BATCH: usize = 256 * 1024;
-
-/// A buffer up to this size is given back as soon as nothing is to be sent.
-const SMALL: usize = 4 * 1024;
-
-/// So long after the last write a larger one is given back. Messages that come ten times a second need not allocate.
-const RELEASE_AFTER: Duration = Duration::from_secs(1);
 
 /// The writing half of a link.
 pub struct Writer {
@@ -52,29 +45,28 @@ impl Writer {
     /// # Errors
     /// [`LinkError::Stuck`] if the peer takes no byte for [`times::PROGRESS`]; [`LinkError::Closed`] or
     /// [`LinkError::Io`]; [`LinkError::RecordsUsedUp`].
-    pub async fn run(mut self, outbox: Outbox) -> Result<(), LinkError> {
-        let end = EndOfOutbox(&outbox);
-        tokio::select! {
-            biased;
-            ended = self.drain(end.0) => ended,
-            () = outbox.aborted() => Ok(()),
+    pub fn run(mut self, outbox: Outbox) -> impl Future<Output = Result<(), LinkError>> + Send {
+        let end = EndOfOutbox(outbox);
+        // Not an `async fn`, which would hold the writer twice.
+        async move {
+            tokio::select! {
+                biased;
+                ended = self.drain(&end.0) => ended,
+                () = end.0.aborted() => Ok(()),
+            }
         }
     }
 
     async fn drain(&mut self, outbox: &Outbox) -> Result<(), LinkError> {
-        let mut frames = Vec::new();
         loop {
-            match outbox.take(&mut frames, BATCH) {
+            match self.pack_batch(outbox)? {
                 Taken::Frames => {
-                    self.pack.reserve(frames.iter().map(Frame::encoded_len).sum());
-                    frames.iter().try_for_each(|frame| self.pack.put(frame))?;
-                    // What was copied need not be held while it is written.
-                    frames.clear();
                     self.write_out().await?;
                     outbox.count_records(self.pack.records());
                 }
                 Taken::Nothing => {
-                    self.rest(outbox, &mut frames).await;
+                    // A link that has nothing to send holds no buffer.
+                    outbox.filled().await;
                     // Whatever else is ready to run may have more for this link: one record and one system call for all of
                     // it. Where nothing is, this returns at once.
                     tokio::task::yield_now().await;
@@ -91,17 +83,16 @@ impl Writer {
         }
     }
 
-    /// Waits for frames. A link that stays idle holds no buffer.
-    async fn rest(&mut self, outbox: &Outbox, frames: &mut Vec<Frame>) {
-        if self.pack.capacity() > SMALL {
-            if timeout(RELEASE_AFTER, outbox.filled()).await.is_ok() {
-                return;
+    /// Packs what waits, up to a batch. What was copied is not held while it is written.
+    fn pack_batch(&mut self, outbox: &Outbox) -> Result<Taken, LinkError> {
+        spare::with_frames(|frames| {
+            let taken = outbox.take(frames, BATCH);
+            if !frames.is_empty() {
+                self.pack.reserve(frames.iter().map(Frame::encoded_len).sum());
+                frames.iter().try_for_each(|frame| self.pack.put(frame))?;
             }
-            outbox.shrink();
-        }
-        self.pack.release();
-        *frames = Vec::new();
-        outbox.filled().await;
+            Ok(taken)
+        })
     }
 
     /// Sends one frame, behind bytes that stand before all records.
@@ -150,9 +141,9 @@ impl Writer {
 }
 
 /// Ends the outbox when its writer ends: returned, failed or dropped.
-struct EndOfOutbox<'a>(&'a Outbox);
+struct EndOfOutbox(Outbox);
 
-impl Drop for EndOfOutbox<'_> {
+impl Drop for EndOfOutbox {
     fn drop(&mut self) {
         self.0.end();
     }
@@ -169,6 +160,7 @@ mod tests {
     use std::pin::Pin;
     use std::sync::{Arc, Mutex};
     use std::task::{Context, Poll};
+    use std::time::Duration;
 
     use tokio::io::{AsyncReadExt, DuplexStream, duplex, split};
     use tokio::time::Instant;
@@ -328,19 +320,17 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_idle_writer_holds_no_large_buffer() {
-        let (mut writer, mut peer) = plain(1 << 20);
-        let outbox = Outbox::default();
-        outbox.push_bulk(Frame::Reconcile(vec![1; 60_000].into())).unwrap();
-        let drain = tokio::time::timeout(RELEASE_AFTER / 2, writer.drain(&outbox)).await;
-        assert!(drain.is_err() && writer.pack.capacity() > 60_000);
-        let drain = tokio::time::timeout(RELEASE_AFTER * 2, writer.drain(&outbox)).await;
-        assert!(drain.is_err() && writer.pack.capacity() == 0);
-        outbox.push_control(Frame::Eager).unwrap();
-        outbox.close(None);
-        writer.drain(&outbox).await.unwrap();
-        let mut stream = Vec::new();
-        peer.read_to_end(&mut stream).await.unwrap();
-        assert_eq!(stream.len(), 60_005 + 5);
+    async fn a_writer_holds_a_buffer_only_while_it_waits_to_write() {
+        let frame = Frame::Reconcile(vec![1; 60_000].into());
+        for takes in [0, 60_005] {
+            let (mut writer, mut peer) = plain(1_000);
+            let outbox = Outbox::default();
+            outbox.push_bulk(frame.clone()).unwrap();
+            let mut stream = vec![0; takes];
+            let drain = timeout(Duration::from_secs(1), writer.drain(&outbox));
+            let (drain, read) = tokio::join!(drain, peer.read_exact(&mut stream));
+            assert!(drain.is_err() && read.is_ok());
+            assert_eq!(writer.pack.capacity() > 0, takes == 0);
+        }
     }
 }
