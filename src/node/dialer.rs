@@ -26,7 +26,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, target: Target) {
     let is_wanted = tokio::select! {
         () = shared.closing.cancelled() => return,
-        is_wanted = Box::pin(shared.is_wanted_again(&target)) => is_wanted,
+        is_wanted = shared.is_wanted_again(&target) => is_wanted,
     };
     if !is_wanted {
         let now = shared.now();
@@ -34,11 +34,10 @@ pub(super) async fn dial(shared: Arc<Shared>, dial: DialId, target: Target) {
     }
     let outcome = tokio::select! {
         () = shared.closing.cancelled() => return,
-        // Apart, so that an open link does not hold the room that a handshake needs.
-        outcome = Box::pin(set_up_target(&shared, dial, &target)) => outcome,
+        outcome = set_up_target(&shared, dial, &target) => outcome,
     };
     match outcome {
-        Ok(established) => link_task::run(shared, established).await,
+        Ok(established) => link_task::start(&shared, established),
         Err(Failed { reason, why }) => {
             let now = shared.now();
             shared.emit(Event::DialFailed { target, reason, why });
@@ -58,14 +57,14 @@ pub(super) async fn dial_on_demand(
     let target = Target::OnDemand { id, address };
     let outcome = tokio::select! {
         () = shared.closing.cancelled() => return,
-        outcome = Box::pin(set_up_target(&shared, dial, &target)) => outcome,
+        outcome = set_up_target(&shared, dial, &target) => outcome,
     };
     // Whoever asked may have given up: the link is open all the same.
     match outcome {
         Ok(established) => {
             established.requests().set_on_demand();
             let _ = report.send(Ok(()));
-            link_task::run(shared, established).await;
+            link_task::start(&shared, established);
         }
         Err(Failed { reason, why }) => {
             let now = shared.now();

@@ -356,7 +356,7 @@ impl Node {
         match dialer::set_up_address(shared, None, address).await {
             Ok(established) => {
                 let peer = established.peer();
-                shared.tasks.spawn(link_task::run(shared.clone(), established));
+                link_task::start(shared, established);
                 Ok(peer)
             }
             Err(Failed { reason, why }) => Err(ConnectError { address: address.clone(), reason, why }),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tracing::Instrument;
 
 use crate::access::AttestError;
@@ -167,55 +168,65 @@ fn unless_announced(shared: &Shared, error: LinkError) -> LinkError {
     }
 }
 
-/// Runs a link until it is closed.
-pub(super) async fn run(shared: Arc<Shared>, established: Established) {
+/// Starts the two tasks of a link, which go on until it is closed. They are tasks of their own, so that an open link does
+/// not hold the room that setting it up took.
+pub(super) fn start(shared: &Arc<Shared>, established: Established) {
     let Established { registered, link: Link { mut reader, mut writer, .. } } = established;
     reader.count_with(registered.handle.meter.clone());
     writer.count_with(registered.handle.meter.clone());
-    let outbox = registered.handle.outbox.clone();
     // Everything that is traced of this link names it.
     let span = tracing::info_span!("link", id = registered.id.0, peer = %format_args!("{:#}", registered.handle.peer));
     let write = write(shared.clone(), registered.id, registered.handle.clone(), writer);
     let writing = shared.tasks.spawn(write.instrument(span.clone()));
-    let reason = tokio::select! {
-        () = shared.cancel.cancelled() => Reason::Stopping,
-        reason = read(&shared, &registered, reader).instrument(span) => reason,
-    };
-    // What is queued still goes out, if there is anybody to take it.
-    outbox.close(None);
-    let flushed = async {
-        let _ = writing.await;
-    };
-    tokio::select! {
-        () = shared.cancel.cancelled() => {}
-        _ = tokio::time::timeout(DRAIN, flushed) => {}
-    }
-    registered.lost(reason);
+    shared.tasks.spawn(run(registered, reader, writing).instrument(span));
 }
 
-async fn write(shared: Arc<Shared>, id: LinkId, handle: LinkHandle, writer: Writer) {
-    let mut writing = pin!(writer.run(handle.outbox.clone()));
-    let written = loop {
+/// Reads until the link ends, and sees to its end.
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold the reader twice")]
+fn run(registered: Registered, mut reader: Reader, writing: JoinHandle<()>) -> impl Future<Output = ()> {
+    async move {
+        let shared = &registered.shared;
+        let reason = tokio::select! {
+            () = shared.cancel.cancelled() => Reason::Stopping,
+            reason = read(&registered, &mut reader) => reason,
+        };
+        drop(reader);
+        // What is queued still goes out, if there is anybody to take it.
+        registered.handle.outbox.close(None);
         tokio::select! {
-            written = &mut writing => break written,
-            () = handle.outbox.emptied() => {
-                let now = shared.now();
-                shared.with_core(|core| core.drained(now, id));
-            }
+            () = shared.cancel.cancelled() => {}
+            _ = tokio::time::timeout(DRAIN, writing) => {}
         }
-    };
-    if let Err(error) = written {
-        let reason = reason_of(&error);
-        handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
-        handle.outbox.abort();
+        registered.lost(reason);
+    }
+}
+
+#[expect(clippy::manual_async_fn, reason = "an async fn would hold the writer twice")]
+fn write(shared: Arc<Shared>, id: LinkId, handle: LinkHandle, writer: Writer) -> impl Future<Output = ()> {
+    async move {
+        let mut writing = pin!(writer.run(handle.outbox.clone()));
+        let written = loop {
+            tokio::select! {
+                written = &mut writing => break written,
+                () = handle.outbox.emptied() => {
+                    let now = shared.now();
+                    shared.with_core(|core| core.drained(now, id));
+                }
+            }
+        };
+        if let Err(error) = written {
+            let reason = reason_of(&error);
+            handle.closing.send_if_modified(|closing| closing.replace(reason).is_none());
+            handle.outbox.abort();
+        }
     }
 }
 
 /// Reads until the link ends; says why it did.
-async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader) -> Reason {
+async fn read(registered: &Registered, reader: &mut Reader) -> Reason {
     let mut closing = registered.handle.closing.subscribe();
     let mut task = ReadTask {
-        shared,
+        shared: &registered.shared,
         id: registered.id,
         handle: &registered.handle,
         batch: Batch::default(),
@@ -226,7 +237,7 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
     let mut drained = pin!(drained(&mut closing));
     loop {
         // First: frames may have come together with the HELLO.
-        if let Err(error) = task.frames(&mut reader) {
+        if let Err(error) = task.frames(reader) {
             return task.failed(&error);
         }
         let filled = async {
@@ -238,7 +249,7 @@ async fn read(shared: &Arc<Shared>, registered: &Registered, mut reader: Reader)
             reason = &mut drained => return reason,
         };
         match filled {
-            Ok(true) => task.renew_in_time(&reader),
+            Ok(true) => task.renew_in_time(reader),
             Ok(false) => return Reason::ConnectionLost,
             Err(error) => return task.failed(&error),
         }

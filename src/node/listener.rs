@@ -51,12 +51,11 @@ pub(super) async fn listen(shared: Arc<Shared>, listener: TcpListener) {
 async fn arrive(shared: Arc<Shared>, stream: TcpStream, remote: SocketAddr, pass: Pass) {
     let outcome = tokio::select! {
         () = shared.closing.cancelled() => return,
-        // Apart, so that an open link does not hold the room that a handshake needs.
-        outcome = Box::pin(set_up(&shared, stream, remote)) => outcome,
+        outcome = set_up(&shared, stream, remote) => outcome,
     };
     drop(pass);
     match outcome {
-        Ok(established) => link_task::run(shared, established).await,
+        Ok(established) => link_task::start(&shared, established),
         Err(reason) => refused(&shared, remote, reason),
     }
 }
