@@ -18,8 +18,9 @@ pub struct KeyCache {
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<NodeId, PublicKey>,
-    old: HashMap<NodeId, PublicKey>,
+    // Boxed: half of a table's places may be empty, and a decoded key is large.
+    young: HashMap<NodeId, Box<PublicKey>>,
+    old: HashMap<NodeId, Box<PublicKey>>,
 }
 
 impl KeyCache {
@@ -38,22 +39,23 @@ impl KeyCache {
         }
         // Decoded outside the lock: it takes as long as a verification.
         let key = PublicKey::decode(id)?;
-        self.keep(*id, key.clone());
+        self.keep(*id, Box::new(key.clone()));
         Ok(key)
     }
 
     fn kept(&self, id: &NodeId) -> Option<PublicKey> {
         let mut generations = self.lock();
         if let Some(key) = generations.young.get(id) {
-            return Some(key.clone());
+            return Some(PublicKey::clone(key));
         }
-        let key = generations.old.remove(id)?;
+        let kept = generations.old.remove(id)?;
         drop(generations);
-        self.keep(*id, key.clone());
+        let key = PublicKey::clone(&kept);
+        self.keep(*id, kept);
         Some(key)
     }
 
-    fn keep(&self, id: NodeId, key: PublicKey) {
+    fn keep(&self, id: NodeId, key: Box<PublicKey>) {
         let mut generations = self.lock();
         if generations.young.len() >= self.size {
             generations.old = std::mem::take(&mut generations.young);

@@ -110,8 +110,10 @@ impl Core {
         self.relay_gathered();
         self.timers.clear(Timer::PresenceIds);
         let ids = std::mem::take(&mut self.tree.gathered.ids);
-        // The table keeps its room: it is filled again at once.
-        let waiting: Vec<_> = ids.iter().filter_map(|id| self.tree.gathered.by_id.remove_entry(id)).collect();
+        let by_id = &mut self.tree.gathered.by_id;
+        let waiting: Vec<_> = ids.iter().filter_map(|id| by_id.remove_entry(id)).collect();
+        // Many come only while many join: an idle node holds no room for them.
+        by_id.shrink_to_fit();
         let mut by_link: BTreeMap<LinkId, Vec<EnvelopeId>> = BTreeMap::new();
         for (id, waiting) in waiting {
             for link in waiting.ids {

@@ -95,7 +95,11 @@ impl<'a> Fields<'a> {
         why: &'static str,
         read: impl Fn(&'a Value) -> Option<T>,
     ) -> Result<Vec<T>, FieldError> {
-        Ok(self.read(field, why, |value| value.as_array()?.iter().map(read).collect())?.unwrap_or_default())
+        let mut list: Vec<T> =
+            self.read(field, why, |value| value.as_array()?.iter().map(read).collect())?.unwrap_or_default();
+        // Kept for every member: most have one address, where a growing list begins with room for four.
+        list.shrink_to_fit();
+        Ok(list)
     }
 
     fn read<T>(
