@@ -58,6 +58,8 @@ fn draw(case: Case, metric: Metric, lines: &[Line], path: &Path) -> Result<(), F
     let (least, most) =
         all().fold((f64::MAX, f64::MIN), |(least, most), point| (least.min(point.1), most.max(point.1)));
     let (first, last) = (sizes.first().copied().unwrap_or(1.0), sizes.last().copied().unwrap_or(2.0));
+    // Room for the names beside the lines, not over them.
+    let end = last * (last / first).powf(0.4);
     let mut svg = String::new();
     {
         let area = SVGBackend::with_string(&mut svg, SIZE).into_drawing_area();
@@ -68,7 +70,7 @@ fn draw(case: Case, metric: Metric, lines: &[Line], path: &Path) -> Result<(), F
             .x_label_area_size(46)
             .y_label_area_size(86)
             .build_cartesian_2d(
-                (first * 0.95..last * 1.05).log_scale().with_key_points(sizes),
+                (first * 0.95..end).log_scale().with_key_points(sizes),
                 (least * 0.7..most * 1.4).log_scale(),
             )?;
         chart
