@@ -226,22 +226,38 @@ mod tests {
         }
     }
 
+    /// Where and in how much room a write of these stood.
+    fn written_from(pack: &mut Pack, frames: &[Frame]) -> (*const u8, usize) {
+        pack.reserve(frames.iter().map(Frame::encoded_len).sum());
+        frames.iter().for_each(|frame| pack.put(frame).unwrap());
+        let place = (pack.finish().unwrap().as_ptr(), pack.capacity());
+        pack.clear();
+        assert_eq!(pack.capacity(), 0);
+        place
+    }
+
     #[test]
     fn the_packs_of_a_thread_write_from_one_buffer_after_the_other_and_hold_none_between() {
         let frames = vec![broadcast(300); 300];
         let mut packs: Vec<_> = (0..3).map(|_| Pack::new(Some(pair().0))).collect();
-        let mut written_from = Vec::new();
-        for _ in 0..5 {
-            for pack in &mut packs {
-                pack.reserve(frames.iter().map(Frame::encoded_len).sum());
-                frames.iter().for_each(|frame| pack.put(frame).unwrap());
-                written_from.push((pack.finish().unwrap().as_ptr(), pack.capacity()));
-                pack.clear();
-                assert_eq!(pack.capacity(), 0);
-            }
+        let places: Vec<_> =
+            (0..5).flat_map(|_| packs.iter_mut().map(|pack| written_from(pack, &frames)).collect::<Vec<_>>()).collect();
+        assert!(places.iter().all(|place| *place == places[0]), "{places:?}");
+        assert!(places[0].1 <= 128 * 1024);
+    }
+
+    #[test]
+    fn large_writes_one_after_the_other_allocate_once() {
+        let mut pack = Pack::new(Some(pair().0));
+        // As large as a write of a link becomes: a batch of 256 KiB, and a frame more.
+        let frames = vec![broadcast(131_000); 3];
+        let (_, capacity) = written_from(&mut pack, &frames);
+        for _ in 0..20 {
+            let kept = spare::bytes();
+            assert_eq!(kept.capacity(), capacity);
+            pack.out = kept;
+            written_from(&mut pack, &frames);
         }
-        assert!(written_from.iter().all(|place| *place == written_from[0]), "{written_from:?}");
-        assert!(written_from[0].1 <= 128 * 1024);
     }
 
     #[test]
