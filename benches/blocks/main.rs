@@ -29,7 +29,7 @@ struct Block {
     ready: fn() -> Result<Step, Failure>,
 }
 
-const BLOCKS: [Block; 12] = [
+const BLOCKS: [Block; 13] = [
     Block { name: "handshake", ready: handshake::both_sides },
     Block { name: "record_64", ready: || records::sealed_and_opened(64) },
     Block { name: "record_1k", ready: || records::sealed_and_opened(1 << 10) },
@@ -37,6 +37,7 @@ const BLOCKS: [Block; 12] = [
     Block { name: "envelope_publish", ready: envelopes::published },
     Block { name: "envelope_parse", ready: envelopes::parsed },
     Block { name: "envelope_verify", ready: envelopes::verified },
+    Block { name: "envelope_verify_frequent", ready: envelopes::verified_of_a_frequent_sender },
     Block { name: "core_step", ready: || core_step::received_and_published(1_000) },
     Block { name: "core_step_of_a_million", ready: || core_step::received_and_published(1_000_000) },
     Block { name: "log_append", ready: logs::appended },

@@ -6,6 +6,7 @@
 
 mod address;
 mod domain;
+mod frequent;
 mod hex;
 mod key_cache;
 mod key_file;

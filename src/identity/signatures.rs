@@ -64,7 +64,10 @@ mod tests {
             let mut alone = Vec::new();
             for (number, (seed, at, with, is_refused)) in changes.into_iter().enumerate() {
                 let identity = Identity::from_seed(&[seed; 32]);
-                let key = PublicKey::decode(&identity.id()).unwrap();
+                let mut key = PublicKey::decode(&identity.id()).unwrap();
+                if seed == 0 {
+                    key = key.with_multiples();
+                }
                 let message = number.to_be_bytes();
                 let mut signature = identity.sign(Domain::Envelope, &[&message]);
                 signature[at] ^= with;
