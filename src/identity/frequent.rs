@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{NodeId, PublicKey};
 
 /// A key that is asked for so often within [`WINDOW`] gets a table. Making one takes as long as it spares in some hundred
-/// verifications, so whoever has tables made for nothing makes each of these envelopes, all good, a twentieth dearer to verify.
+/// verifications: whoever has tables made for nothing makes each of the envelopes that it takes a twentieth dearer to verify.
 pub(super) const OFTEN: u32 = 512;
 /// What "often" refers to. Who speaks less than some fifty times a second is verified soon enough without, and its table would
 /// have left the processor's caches between two messages, which costs what it spares.
